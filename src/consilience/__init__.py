@@ -1,0 +1,67 @@
+"""Consilience: when weak, independent pieces of evidence agree, the conclusion is strong.
+
+From raw rows to a trained model without hand-labelling: read -> label -> combine -> train -> evaluate -> export.
+Importing this package is cheap: each public name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from consilience.data.labels import Labels as Labels
+    from consilience.data.read import read as read
+    from consilience.data.table import Table as Table
+    from consilience.data.training_set import TrainingSet as TrainingSet
+    from consilience.end_models.report import Report as Report
+    from consilience.end_models.text_classifier import TextClassifier as TextClassifier
+    from consilience.label_models.choose import LabelModel as LabelModel
+    from consilience.label_models.dawid_skene import DawidSkene as DawidSkene
+    from consilience.label_models.majority import MajorityVote as MajorityVote
+    from consilience.labeling.apply import apply as apply
+    from consilience.labeling.expression import expression as expression
+    from consilience.labeling.function import LabelingFunction as LabelingFunction
+    from consilience.labeling.keywords import keywords as keywords
+    from consilience.labeling.matrix import LabelMatrix as LabelMatrix
+    from consilience.labeling.pattern import pattern as pattern
+    from consilience.labeling.python import labeling_function as labeling_function
+    from consilience.labeling.recorded import recorded as recorded
+    from consilience.project import Project as Project
+
+_HOME = {
+    "DawidSkene": "label_models.dawid_skene",
+    "LabelMatrix": "labeling.matrix",
+    "LabelModel": "label_models.choose",
+    "LabelingFunction": "labeling.function",
+    "Labels": "data.labels",
+    "MajorityVote": "label_models.majority",
+    "Project": "project",
+    "Report": "end_models.report",
+    "Table": "data.table",
+    "TextClassifier": "end_models.text_classifier",
+    "TrainingSet": "data.training_set",
+    "apply": "labeling.apply",
+    "expression": "labeling.expression",
+    "keywords": "labeling.keywords",
+    "labeling_function": "labeling.python",
+    "pattern": "labeling.pattern",
+    "read": "data.read",
+    "recorded": "labeling.recorded",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'consilience' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"consilience.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,73 @@
+"""Every error this package raises on purpose. The floor: imported by all, imports nothing of ours.
+
+ConsilienceError
+├── LabelError       a label name that is not one of Labels(...)
+├── DataError        rows that cannot be read, named, split or scored
+├── FunctionError    a labeling function that cannot mean what its author hoped
+├── VoteError        votes, or a question about votes, that make no sense
+├── ModelError       a label model or end model that cannot be fitted or asked
+├── StoreError       a project folder or a saved file that is not what it should be
+│   └── TrustError   code that came with a folder nobody has trusted yet
+└── MissingExtra     an optional package is not installed
+
+The first line of a message says what was found and where; the line that begins `Fix:` says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConsilienceError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class LabelError(ConsilienceError, ValueError):
+    """A label name that is not one of the labels."""
+
+
+class DataError(ConsilienceError, ValueError):
+    """Rows that cannot be read, named, split or scored."""
+
+
+class FunctionError(ConsilienceError, ValueError):
+    """A labeling function that cannot mean what its author hoped."""
+
+
+class VoteError(ConsilienceError, ValueError):
+    """Votes, or a question about votes, that make no sense."""
+
+
+class ModelError(ConsilienceError, ValueError):
+    """A model that cannot be fitted or asked."""
+
+
+class StoreError(ConsilienceError, OSError):
+    """A project folder or a saved file that is not what it should be."""
+
+
+class TrustError(StoreError):
+    """Code that came with a folder nobody on this machine has trusted yet."""
+
+
+class MissingExtra(ConsilienceError, ImportError):
+    """An optional package is not installed."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Sentence naming the closest known words, or all of them when there are few.
+
+    >>> nearest("spma", ["ham", "spam"])
+    "Did you mean 'spam'?"
+    >>> nearest("x", ["ham", "spam"])
+    "There are 'ham', 'spam'."
+    """
+    known = [str(k) for k in known]
+    close = difflib.get_close_matches(str(word), known, n=3)
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    if not known:
+        return "There are none."
+    shown = ", ".join(map(repr, known[:12]))
+    return f"There are {shown}{', ...' if len(known) > 12 else ''}."

@@ -1,0 +1,68 @@
+"""Can weighting votes beat counting them? Asked of the votes alone, before and after a model is fitted. Used by choose.
+
+Source: Ratner et al., VLDB 2018, section 3.1 (the modelling advantage and its heuristic bound).
+Departs: more than two classes (each rival of the winner counts by its share in a softmax of the counts); the paper's
+sigma(-f) is read as sigma(-|f|); exact ties are counted apart, as any model may break them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from consilience.label_models.base import TIE, Evidence, Floats, count_votes
+
+LOW, MEAN, HIGH = 0.5, 1.0, 1.5  # weights of functions that are right 62%, 73% and 82% of the time
+
+
+def advantage_bound(evidence: Evidence) -> float:
+    """Greatest share of rows that any sensible weighting could set right where the majority is wrong.
+
+    A rival label can win only if its votes at the greatest weight outweigh the winner's at the least.
+
+    >>> import numpy as np
+    >>> from consilience import Labels
+    >>> votes = np.array([[0, 0, 0], [0, 0, 1]])
+    >>> round(advantage_bound(Evidence(votes, np.ones(2), np.full(2, -1), Labels("a", "b"))), 3)
+    0.134
+    """
+    counts = count_votes(evidence.votes, evidence.n_classes)
+    most = counts.max(axis=1, keepdims=True)
+    chance = np.exp(MEAN * (counts - most))
+    chance /= chance.sum(axis=1, keepdims=True)
+    could_win = (counts < most) & (counts * HIGH > most * LOW)
+    return float(evidence.counts @ (could_win * chance).sum(axis=1) / evidence.counts.sum())
+
+
+def overturned(evidence: Evidence, proba: Floats) -> float:
+    """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
+    counts = count_votes(evidence.votes, evidence.n_classes)
+    ranked = np.sort(counts, axis=1)
+    clear = (ranked[:, -1] > ranked[:, -2]) if evidence.n_classes > 1 else np.zeros(len(counts), bool)
+    winner_probability = proba[np.arange(len(proba)), counts.argmax(axis=1)]
+    lost = clear & (winner_probability < proba.max(axis=1) - TIE)
+    total = evidence.counts[clear].sum()
+    return float(evidence.counts[lost].sum() / total) if total else 0.0
+
+
+def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> float:
+    """How far pairs of functions agree beyond what the model explains, in units of what chance alone would give.
+
+    The root mean square, over pairs of votes of different functions, of observed minus modelled correlation, times the
+    square root of the number of rows: about 1 when the model is true, larger when functions copy one another.
+    theta: (m, k, k+1); balance: (k,). O(p m^2 k^2).
+    """
+    m, k, _ = theta.shape
+    n = evidence.counts.sum()
+    said = np.concatenate([evidence.votes == c for c in range(k)], axis=1).astype(np.float64)  # (p, k*m)
+    observed = (said * evidence.counts[:, None]).T @ said / n
+    table = theta[:, :, 1:].transpose(2, 0, 1).reshape(k * m, k)  # (k*m, classes)
+    modelled = (table * balance) @ table.T
+    share = np.diag(observed)
+    spread = np.sqrt(np.maximum(share * (1 - share), 1e-12))
+    function = np.tile(np.arange(m), k)
+    seen = (share * n >= 5) & (share < 1)
+    pairs = (function[:, None] != function) & seen[:, None] & seen
+    if not pairs.any():
+        return 0.0
+    residual = ((observed - modelled) / np.outer(spread, spread))[pairs]
+    return float(np.sqrt((residual**2).mean() * n))

@@ -1,0 +1,159 @@
+"""The label model most people should use: it fits a generative model, compares it with counting, and says what it found.
+
+Reads a label matrix, writes the probabilities of whichever it picked. Never worse than counting in silence: where
+nothing in the votes (or in what gold there is) speaks for the generative model, it is majority vote, and says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation
+from consilience.label_models.base import BaseLabelModel, Evidence, Floats, best_class
+from consilience.label_models.dawid_skene import DawidSkene
+from consilience.label_models.majority import MajorityVote
+from consilience.store import arrays
+
+GAIN_WORTH_HAVING = 0.01  # gamma of the paper: below this bound counting is enough
+FITS = 1.15  # residual correlation up to which the functions pass for independent
+BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fooled itself
+SHRINK = 2 / 3  # how much of its tables the cautious model keeps at the prior
+GOLD_ENOUGH = 30  # covered rows with gold from which gold decides
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found on the way to a choice. Shares are of the rows fitted on."""
+
+    covered: float
+    density: float
+    advantage_bound: float
+    residual: float
+    overturned: float
+    gold_rows: int
+    gold_accuracy: dict[str, float]
+    chosen: str
+    reason: str
+
+
+class LabelModel(BaseLabelModel):
+    """Picks by itself between counting votes and learning how far to trust each function.
+
+    The order of asking: with 30 or more covered rows of gold, gold decides. Else, if the votes leave little to gain
+    (`advantage_bound`), counting is enough. Else, if a Dawid-Skene model explains how functions agree
+    (`residual_correlation`), it is used as it is; if not, a cautious one that stays near its prior, unless that one
+    overturns more clear majorities than the bound makes believable.
+
+    chosen_: the model that was picked. findings_: the figures and the reason; `print(model)` says them.
+
+    >>> from consilience.testing import simulate
+    >>> votes = simulate(2000, 8, ["ham", "spam"], seed=1)
+    >>> model = LabelModel().fit(votes.matrix)
+    >>> model.findings_.chosen
+    'Dawid-Skene'
+    """
+
+    kind = "label model"
+    chosen_: BaseLabelModel
+    findings_: Findings
+
+    def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
+        counting, plain = MajorityVote(), DawidSkene()
+        careful = DawidSkene(shrink=SHRINK, balance="uniform")
+        candidates = {"majority vote": counting, "Dawid-Skene": plain, "cautious Dawid-Skene": careful}
+        unlabelled = Evidence(evidence.votes, evidence.counts, np.full(len(evidence.votes), -1), evidence.labels)
+        for model in candidates.values():
+            model.labels_, model.function_names_ = self.labels_, self.function_names_
+            model._fit(unlabelled, balance, seed)
+        bound = advantage_bound(evidence)
+        residual = residual_correlation(unlabelled, plain.theta_, plain.class_balance_)
+        upset = overturned(unlabelled, careful._proba(evidence.votes))
+        scored = {name: _gold_accuracy(model, evidence) for name, model in candidates.items()}
+        gold_rows = int(evidence.counts[_scorable(evidence)].sum())
+        name, reason = _choose(scored if gold_rows >= GOLD_ENOUGH else {}, gold_rows, bound, residual, upset)
+        self.chosen_ = candidates[name]
+        if (evidence.known >= 0).any():
+            self.chosen_._fit(evidence, balance, seed)
+        self.class_balance_, self.accuracies_ = self.chosen_.class_balance_, self.chosen_.accuracies_
+        total = evidence.counts.sum()
+        self.findings_ = Findings(
+            covered=float(evidence.counts @ evidence.covered / total),
+            density=float(evidence.counts @ (evidence.votes >= 0).sum(axis=1) / total),
+            advantage_bound=bound,
+            residual=residual,
+            overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
+            gold_rows=gold_rows,
+            gold_accuracy=scored if gold_rows else {},
+            chosen=name,
+            reason=reason,
+        )
+
+    def _proba(self, votes: npt.NDArray[Any]) -> Floats:
+        return self.chosen_._proba(votes)
+
+    def findings(self) -> list[str]:
+        """What was found and chosen, in sentences."""
+        found = self.findings_
+        lines = [
+            f"{found.covered:.1%} of the rows have a vote, {found.density:.2f} votes a row; "
+            f"weighting could set right at most about {found.advantage_bound:.1%} of the rows",
+            f"picked {found.chosen}: {found.reason}",
+        ]
+        if found.chosen != "majority vote":
+            lines.append(f"against majority vote it decides {found.overturned:.1%} of the clear majorities otherwise")
+        if found.gold_accuracy:
+            scores = ", ".join(f"{name} {score:.1%}" for name, score in found.gold_accuracy.items())
+            lines.append(f"on {found.gold_rows} covered rows of gold: {scores}")
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.findings()) if hasattr(self, "findings_") else "LabelModel, not fitted"
+
+    def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
+        """The chosen model's state, and what was found."""
+        meta, parts = super().state()
+        inner_meta, inner_parts = self.chosen_.state()
+        meta |= {"findings": asdict(self.findings_), "inner": inner_meta, "inner_kind": self.chosen_.kind}
+        return meta, {**parts, **{f"inner_{name}": part for name, part in inner_parts.items()}}
+
+    def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
+        super()._restore(meta, parts)
+        self.chosen_ = MajorityVote() if meta["inner_kind"] == MajorityVote.kind else DawidSkene()
+        inner = {name.removeprefix("inner_"): part for name, part in parts.items() if name.startswith("inner_")}
+        self.chosen_._restore(meta["inner"], inner)
+        self.findings_ = Findings(**meta["findings"])
+
+
+def _choose(scored: dict[str, float], gold_rows: int, bound: float, residual: float, upset: float) -> tuple[str, str]:
+    """Name of the model to use, and why."""
+    if scored:
+        best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
+        return best, f"most accurate on the {gold_rows} covered rows of gold"
+    if bound < GAIN_WORTH_HAVING:
+        return "majority vote", "so few votes contradict each other that counting is enough"
+    if residual <= FITS:
+        return "Dawid-Skene", f"it explains how functions agree (residual correlation {residual:.1f}, 1 by chance)"
+    if upset <= BELIEVABLE * bound:
+        return "cautious Dawid-Skene", f"the functions are not independent (residual correlation {residual:.1f}, not 1)"
+    return (
+        "majority vote",
+        f"the functions copy one another (residual correlation {residual:.1f}, not 1), and a generative model would "
+        f"overturn {upset:.1%} of the clear majorities, which the votes do not justify",
+    )
+
+
+def _scorable(evidence: Evidence) -> npt.NDArray[np.bool_]:
+    return (evidence.known >= 0) & evidence.covered
+
+
+def _gold_accuracy(model: BaseLabelModel, evidence: Evidence) -> float:
+    """Share of covered rows with gold that the model gets right; it has not seen their gold."""
+    rows = _scorable(evidence)
+    if not rows.any():
+        return float("nan")
+    guess = best_class(model._proba(evidence.votes[rows]), model.class_balance_)
+    return float(evidence.counts[rows] @ (guess == evidence.known[rows]) / evidence.counts[rows].sum())

@@ -1,0 +1,150 @@
+"""Learn each function's table of errors by EM, with no gold: the generative model of the Dawid-Skene family.
+
+Reads patterns of votes, writes class probabilities. Given the class y of a row, function j says symbol s (a label, or
+nothing) with probability theta[j, y, s], independently of the others.
+
+Source: Dawid & Skene 1979; MAP form with Dirichlet priors as in Kim & Ghahramani 2012.
+Departs: abstaining is a symbol of its own, because whether a function fires is often its best evidence, and functions
+that can say one label only teach nothing otherwise; all sums are over distinct rows and in log space.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consilience.errors import ModelError
+from consilience.label_models.base import BaseLabelModel, Evidence, Floats
+from consilience.label_models.majority import vote_shares
+from consilience.label_models.pattern_tables import PatternTables
+from consilience.store import arrays
+
+PRIOR_ACCURACY = 0.7  # where the tables start and are drawn to: functions are better than chance
+FLOOR = 1e-9  # keeps log(theta) finite for a symbol a function never says
+
+
+class DawidSkene(BaseLabelModel):
+    """EM for the tables of all functions and the class balance.
+
+    prior_strength: rows of pretended evidence behind each row of a table, shaped like a function that abstains as
+        often as it does, and is right 70% of the time when it does not.
+    shrink: 0 to 1: how much of each learned table stays at that prior however many rows there are. 0 trusts the model's
+        assumption of independence; higher values suit functions that copy each other.
+    balance: "learn" the class balance, or keep it "uniform" (used where fit is given none).
+    max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
+
+    theta_: (m, k, k+1), symbol 0 is abstaining. log_likelihood_: of the votes, penalised. n_iterations_.
+    O(iterations x patterns x functions / block x k); 20k rows x 10 functions take about 10 ms.
+
+    >>> from consilience import LabelMatrix
+    >>> votes = [[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, -1]] * 25
+    >>> matrix = LabelMatrix.from_votes(votes, ["ham", "spam"])
+    >>> DawidSkene().fit(matrix).predict(matrix)[:4]
+    ['ham', 'spam', 'ham', 'spam']
+    """
+
+    kind = "Dawid-Skene"
+    theta_: Floats
+
+    def __init__(
+        self,
+        *,
+        prior_strength: float = 10.0,
+        shrink: float = 0.0,
+        balance: str = "learn",
+        max_iterations: int = 200,
+        tolerance: float = 1e-7,
+    ) -> None:
+        if prior_strength < 0 or not 0 <= shrink <= 1 or balance not in ("learn", "uniform"):
+            raise ModelError(
+                f"DawidSkene(prior_strength={prior_strength}, shrink={shrink}, balance={balance!r}) cannot be.\n"
+                "Fix: prior_strength >= 0, shrink between 0 and 1, balance 'learn' or 'uniform'."
+            )
+        self.prior_strength = prior_strength
+        self.shrink = shrink
+        self.balance = balance
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
+        k, counts = evidence.n_classes, evidence.counts
+        tables = PatternTables(evidence.votes, k)
+        centre = prior_tables(evidence)
+        known = evidence.known >= 0
+        self.class_balance_ = np.full(k, 1 / k) if balance is None else balance
+        learn_balance = balance is None and self.balance == "learn"
+        posterior = vote_shares(evidence.votes, k).T
+        before = -np.inf
+        for iteration in range(1, self.max_iterations + 1):
+            posterior[:, known] = np.eye(k)[:, evidence.known[known]]
+            weights = posterior * counts
+            self.theta_ = self._tables(tables.expected_counts(weights), centre)
+            if learn_balance:
+                self.class_balance_ = (weights.sum(axis=1) + 1) / (counts.sum() + k)
+            joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.class_balance_)[:, None]
+            posterior, row = _normalised(joint)
+            row[known] = joint[evidence.known[known], known]
+            self.log_likelihood_ = float(counts @ row) + self._log_prior(centre, learn_balance)
+            self.n_iterations_ = iteration
+            if self.shrink == 0 and self.log_likelihood_ - before < self.tolerance * counts.sum():
+                break
+            if self.shrink > 0 and abs(self.log_likelihood_ - before) < self.tolerance * counts.sum():
+                break
+            before = self.log_likelihood_
+        self.accuracies_ = self._accuracies()
+
+    def _tables(self, counts: Floats, centre: Floats) -> Floats:
+        """M step: counts with the prior's, normalised, then drawn to the prior by `shrink`. counts: (m, k, k+1)."""
+        smooth = counts + self.prior_strength * centre + FLOOR
+        theta: Floats = smooth / smooth.sum(axis=2, keepdims=True)
+        return (1 - self.shrink) * theta + self.shrink * np.maximum(centre, FLOOR)
+
+    def _log_prior(self, centre: Floats, learn_balance: bool) -> float:
+        prior = float((self.prior_strength * centre * np.log(self.theta_)).sum())
+        return prior + (float(np.log(self.class_balance_).sum()) if learn_balance else 0.0)
+
+    def _accuracies(self) -> Floats:
+        """P(right | voted): the diagonal's share of what a function says, averaged over the class balance."""
+        k = len(self.class_balance_)
+        right = np.einsum("y,jyy->j", self.class_balance_, self.theta_[:, :, 1:])
+        says = self.class_balance_ @ (1 - self.theta_[:, :, 0]).T
+        return np.where(says > k * FLOOR, right / np.maximum(says, FLOOR), 0.5)
+
+    def _proba(self, votes: npt.NDArray[Any]) -> Floats:
+        tables = PatternTables(votes, len(self.labels_))
+        joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.class_balance_)[:, None]
+        return np.ascontiguousarray(_normalised(joint)[0].T)
+
+    def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
+        """Description and arrays: the contract's, and the tables."""
+        meta, parts = super().state()
+        return meta, {**parts, "theta": self.theta_}
+
+    def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
+        super()._restore(meta, parts)
+        self.theta_ = parts["theta"]
+
+
+def prior_tables(evidence: Evidence) -> Floats:
+    """What is believed of each function before learning: it abstains as often as it does, and is right 70% of the time.
+
+    returns: (m, k, k+1), each row of a table summing to 1.
+    """
+    k, total = evidence.n_classes, evidence.counts.sum()
+    wrong = (1 - PRIOR_ACCURACY) / max(k - 1, 1)
+    tables = []
+    for column in evidence.votes.T:
+        silent = evidence.counts[column < 0].sum() / total
+        says = np.full((k, k), wrong) + (PRIOR_ACCURACY - wrong) * np.eye(k)
+        tables.append(np.column_stack([np.full(k, silent), (1 - silent) * says]))
+    return np.array(tables)
+
+
+def _normalised(joint: Floats) -> tuple[Floats, Floats]:
+    """Softmax over classes, and its log normaliser. joint: (k, p). returns: (k, p), (p,)."""
+    top = joint.max(axis=0)
+    shifted = np.exp(joint - top)
+    total = shifted.sum(axis=0)
+    return shifted / total, top + np.log(total)

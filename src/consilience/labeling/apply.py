@@ -1,0 +1,159 @@
+"""Apply labeling functions to rows: each makes one column of votes, and a column already made is not made again.
+
+Rows go through in batches; the records Python functions see are made once a batch and shared by all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from consilience.data.labels import Labels
+from consilience.data.table import Table
+from consilience.errors import FunctionError, LabelError, nearest
+from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names
+from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
+from consilience.progress import track
+
+
+@dataclass(frozen=True)
+class Column:
+    """The votes of one function on all rows of a table, kept by key: codes (n,) of `labels`, what failed, seconds."""
+
+    codes: Codes
+    labels: tuple[str, ...]
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+    def coded(self, labels: Labels) -> Codes:
+        """The codes as places in other labels. Raises LabelError for a vote they do not have."""
+        if self.labels == tuple(labels):
+            return self.codes
+        used = set(np.unique(self.codes).tolist())
+        places = [labels.index(name) if code in used else -1 for code, name in enumerate(self.labels)]
+        return np.array([*places, -1], np.int16)[self.codes]
+
+
+Cache = MutableMapping[str, Column]
+
+
+def apply(
+    functions: Sequence[LabelingFunction] | Mapping[str, LabelingFunction],
+    table: Table,
+    *,
+    labels: Labels | Sequence[str] | None = None,
+    cache: Cache | None = None,
+    batch_size: int = 20_000,
+) -> LabelMatrix:
+    """Votes of each function on each row.
+
+    functions: a list, or a dict by name. A function without a name takes that of the caller's variable that holds it.
+    labels: default those of the table, else those the functions may give and the gold names.
+    cache: columns made before, by key; default: kept with the table, so that only what changed is computed again.
+    returns: the LabelMatrix. A row on which a function raised counts in its `failure` and is abstained on.
+    raises: FunctionError for a function without a name or a name used twice; LabelError for a label not in labels.
+
+    O(rows x functions); about 0.1 µs a row for a pattern, 0.3 µs for a small Python function.
+
+    >>> import consilience as cs
+    >>> table = cs.read([{"text": "free entry"}, {"text": "ok"}])
+    >>> matrix = cs.apply({"free": cs.keywords("spam", ["free"])}, table, labels=["ham", "spam"])
+    >>> matrix.votes.tolist()
+    [[1], [-1]]
+    """
+    named = _named(functions, sys._getframe(1).f_locals)
+    check_names(named)
+    space = _label_space(named, table, labels)
+    store = table.column_cache if cache is None else cache
+    keys = [column_key(function, table, space) for function in named]
+    ready = {key: store[key] for key in keys if key in store}
+    fresh = {key: function for key, function in zip(keys, named, strict=True) if key not in ready}
+    for key, column in _compute(fresh, table, space, batch_size).items():
+        store[key] = ready[key] = column
+    votes = np.empty((len(table), len(named)), vote_type(len(space)), order="F")
+    for place, key in enumerate(keys):
+        votes[:, place] = ready[key].coded(space)
+    infos = [_info(function, ready[key], key not in fresh) for key, function in zip(keys, named, strict=True)]
+    return LabelMatrix(votes, space, table.ids, infos, table.gold_codes(space), table)
+
+
+def column_key(function: LabelingFunction, table: Table, labels: Labels) -> str:
+    """What a column depends on: the function, the rows and, if the function may give any label, the labels."""
+    return f"{function.fingerprint}-{table.fingerprint}" + ("" if function.labels else f"-{'|'.join(labels)}")
+
+
+def _compute(
+    functions: dict[str, LabelingFunction], table: Table, labels: Labels, batch_size: int
+) -> dict[str, Column]:
+    """Columns of the given functions, by key."""
+    codes: dict[str, list[Codes]] = {key: [] for key in functions}
+    failures: dict[str, Failure | None] = dict.fromkeys(functions)
+    seconds = dict.fromkeys(functions, 0.0)
+    starts = range(0, len(table), batch_size) if functions else range(0)
+    for start in track(starts, f"applying {len(functions)} functions"):
+        batch = Batch(table, start, start + batch_size)
+        if any(function.kind == "python" for function in functions.values()):
+            _ = batch.rows  # made here, so that no single function is charged for them
+        for key, function in functions.items():
+            began = time.perf_counter()
+            votes = function.vote(batch, labels)
+            seconds[key] += time.perf_counter() - began
+            codes[key].append(votes.codes)
+            earlier = failures[key]
+            failures[key] = votes.failure if earlier is None else earlier + votes.failure
+    return {
+        key: Column(np.concatenate([np.empty(0, np.int16), *codes[key]]), tuple(labels), failures[key], seconds[key])
+        for key in functions
+    }
+
+
+def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
+    return FunctionInfo(
+        name=function.name or "",
+        kind=function.kind,
+        labels=function.labels,
+        description=function.description,
+        fingerprint=function.fingerprint,
+        failure=column.failure,
+        seconds=column.seconds,
+        from_store=from_store,
+    )
+
+
+def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunction]:
+    """The functions, each with a name if one can be found: its own, its key, or the variable that holds it."""
+    pairs = functions.items() if isinstance(functions, Mapping) else [(None, function) for function in functions]
+    holders = {id(value): name for name, value in variables.items() if isinstance(value, LabelingFunction)}
+    named = []
+    for name, function in pairs:
+        if not isinstance(function, LabelingFunction):
+            shown = getattr(function, "__name__", repr(function))
+            raise FunctionError(
+                f"{shown} is not a labeling function.\nFix: decorate it with @labeling_function('label')."
+            )
+        name = name or function.name or holders.get(id(function))
+        named.append(function.named(name) if name else function)
+    return named
+
+
+def _label_space(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
+    """The labels of the matrix, checked against those the functions may give."""
+    given = [label for function in functions for label in function.labels or ()]
+    if labels is None and table.labels is None:
+        found = dict.fromkeys([*given, *table.gold_names()])
+        if not found:
+            raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
+        return Labels(*found)
+    space = Labels.of(labels if labels is not None else table.labels)  # type: ignore[arg-type]
+    for function in functions:
+        for label in function.labels or ():
+            if label not in space:
+                raise LabelError(
+                    f"Function {function.name!r} may say {label!r}, which is not a label.\nFix: {nearest(label, space)}"
+                )
+    return space

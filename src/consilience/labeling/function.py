@@ -1,0 +1,166 @@
+"""The one shape of everything that has an opinion on a row: a name, the labels it may give, a fingerprint, `vote`.
+
+Kinds (keywords, pattern, expression, python, recorded) are one file each beside this one; `apply` runs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.rows import Row, make_rows
+from consilience.data.table import Table
+from consilience.errors import DataError, FunctionError, nearest
+
+Codes = npt.NDArray[np.int16]
+
+
+class Batch:
+    """Some rows of a table as labeling functions get them: columns for the fast kinds, records for Python ones."""
+
+    def __init__(self, table: Table, start: int = 0, stop: int | None = None) -> None:
+        self.frame = table.features[start:stop]
+        self.ids = table.ids[start:stop]
+        self.text_column = table.text_column
+        self.gold_column = table.gold_column
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The records, made when the first Python function asks for them."""
+        return make_rows(self.frame, self.text_column, self.gold_column)
+
+    @cached_property
+    def columns(self) -> pl.DataFrame:
+        """The frame, with the text column also under the name "text"."""
+        if self.text_column is None or "text" in self.frame.columns:
+            return self.frame
+        return self.frame.with_columns(pl.col(self.text_column).alias("text"))
+
+    def text(self, column: str | None) -> pl.Series:
+        """The named column, or the text column, as strings. Raises DataError if there is none."""
+        name = column or self.text_column
+        if name is None:
+            raise DataError("These rows have no text column.\nFix: read(..., text='the column'), or name a column.")
+        if name == self.gold_column:
+            raise DataError(f"The gold column {name!r} is hidden from labeling functions.\nFix: name another column.")
+        if name not in self.columns.columns:
+            raise DataError(f"The rows have no column {name!r}.\nFix: {nearest(name, self.columns.columns)}")
+        return self.columns[name].cast(pl.String, strict=False)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Rows on which a function raised: how many, the id of the first, and its traceback."""
+
+    count: int
+    first_id: str
+    first_error: str
+
+    def __add__(self, later: Failure | None) -> Failure:
+        return self if later is None else Failure(self.count + later.count, self.first_id, self.first_error)
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What one function said on one batch: codes (n,) int16 with ABSTAIN, and what went wrong, if anything did."""
+
+    codes: Codes
+    failure: Failure | None = None
+
+
+class LabelingFunction(ABC):
+    """Something that looks at a row and says a label, or nothing.
+
+    name: how it is called in tables and queries; None until it is known (a variable's name, say).
+    labels: the labels it may give; None: any of the labels it is applied with.
+    """
+
+    kind: ClassVar[str]
+    name: str | None
+    labels: tuple[str, ...] | None
+    description: str
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of all that decides its votes (not of its name): when it changes, its column is computed again."""
+
+    @abstractmethod
+    def vote(self, batch: Batch, labels: Labels) -> Votes:
+        """Its votes on every row of a batch, as codes of labels."""
+
+    def named(self, name: str) -> Self:
+        """The same function under another name."""
+        twin = copy(self)
+        twin.name = name
+        return twin
+
+    def __repr__(self) -> str:
+        gives = "" if self.labels is None else f" -> {'|'.join(self.labels)}"
+        return f"<{self.kind} {self.name or '(unnamed)'}{gives}>"
+
+
+class MaskFunction(LabelingFunction):
+    """A function of one label that says where it holds, for a whole batch at once: the fast kinds."""
+
+    def __init__(self, label: str, name: str | None, description: str) -> None:
+        if not isinstance(label, str) or not label:
+            raise FunctionError(
+                f"{label!r} cannot be a label.\nFix: give the label's name first, as in {self.kind}('spam', ...)."
+            )
+        self.name = name
+        self.labels = (label,)
+        self.description = description
+
+    @abstractmethod
+    def mask(self, batch: Batch) -> pl.Series:
+        """Where it holds. returns: (n,) bool; null counts as no."""
+
+    def vote(self, batch: Batch, labels: Labels) -> Votes:
+        """Votes on a batch; if the whole batch cannot be computed, that counts as an error on each of its rows."""
+        assert self.labels is not None
+        code = labels.index(self.labels[0])
+        try:
+            holds = self.mask(batch).fill_null(False).to_numpy()
+        except DataError:
+            raise
+        except Exception as error:
+            failure = Failure(len(batch), str(batch.ids[0]) if len(batch) else "", short_traceback(error))
+            return Votes(np.full(len(batch), ABSTAIN, np.int16), failure)
+        return Votes(np.where(holds, np.int16(code), np.int16(ABSTAIN)))
+
+
+def fingerprint_of(*parts: object) -> str:
+    """Hash of the given parts. They must have a repr that says all they are."""
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def short_traceback(error: BaseException) -> str:
+    """The error with its last frame of the user's code: what one line of a table and one page of a log need."""
+    return "".join(traceback.format_exception(error, limit=-3)).strip()
+
+
+def check_names(functions: Sequence[LabelingFunction]) -> None:
+    """Raise FunctionError if a function has no name or two share one."""
+    names = [function.name for function in functions]
+    for function in functions:
+        if not function.name:
+            raise FunctionError(
+                f"{function!r} has no name.\nFix: give it one with name=..., or apply({{'name': function}}, ...)."
+            )
+        if names.count(function.name) > 1:
+            raise FunctionError(f"Two labeling functions are called {function.name!r}.\nFix: give each its own name.")

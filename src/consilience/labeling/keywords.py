@@ -1,0 +1,90 @@
+"""Labeling functions that look for words and phrases. Vectorised: one linear-time regular expression per batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+
+from consilience.errors import FunctionError
+from consilience.labeling.function import Batch, MaskFunction, fingerprint_of
+
+CHUNK = 500  # phrases per expression: beyond that compiling one costs more than scanning twice
+
+
+class Keywords(MaskFunction):
+    """Made by `keywords`."""
+
+    kind = "keywords"
+
+    def __init__(
+        self, label: str, phrases: Iterable[str], *, name: str | None, column: str | None, ignore_case: bool
+    ) -> None:
+        if isinstance(phrases, str):
+            raise FunctionError(f"The phrases of a keywords function are one string, {phrases!r}.\nFix: give a list.")
+        self.phrases = tuple(dict.fromkeys(phrases))
+        bad = next((p for p in self.phrases if not isinstance(p, str) or not p.strip()), None)
+        if bad is not None or not self.phrases:
+            found = "no phrase at all" if not self.phrases else f"the phrase {bad!r}"
+            raise FunctionError(f"A keywords function has {found}.\nFix: give one or more non-empty strings.")
+        self.column = column
+        self.ignore_case = ignore_case
+        shown = ", ".join(self.phrases[:4]) + (", …" if len(self.phrases) > 4 else "")
+        super().__init__(label, name, f"any of: {shown}")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of label, phrases, case and column."""
+        return fingerprint_of(self.kind, self.labels, sorted(self.phrases), self.column, self.ignore_case)
+
+    def mask(self, batch: Batch) -> pl.Series:
+        """Rows whose text has one of the phrases as whole words."""
+        text = batch.text(self.column)
+        found = pl.Series([False]).new_from_index(0, len(text))
+        for start in range(0, len(self.phrases), CHUNK):
+            found |= text.str.contains(phrase_pattern(self.phrases[start : start + CHUNK], self.ignore_case)).fill_null(
+                False
+            )
+        return found
+
+
+def keywords(
+    label: str,
+    phrases: Iterable[str],
+    *,
+    name: str | None = None,
+    column: str | None = None,
+    ignore_case: bool = True,
+) -> Keywords:
+    """Labeling function that says `label` where the text has one of the phrases, as whole words.
+
+    phrases: words or phrases; a space in one matches any white space. column: to look in; default the text column.
+    raises: FunctionError for no phrases, an empty one, or a bare string.
+
+    About 1 µs a short text.
+
+    >>> import consilience as cs
+    >>> asks = cs.keywords("spam", ["subscribe", "check out"])
+    >>> table = cs.read([{"text": "Check  out my channel"}, {"text": "they subscribed"}])
+    >>> cs.apply([asks], table).names_of("asks")
+    ['spam', None]
+    """
+    return Keywords(label, phrases, name=name, column=column, ignore_case=ignore_case)
+
+
+def phrase_pattern(phrases: Iterable[str], ignore_case: bool) -> str:
+    r"""Regular expression for any of the phrases as whole words.
+
+    A bound is asked for only where a phrase begins or ends with a letter or digit: "$$$" may touch what it likes.
+
+    >>> phrase_pattern(["check out", "$$$"], ignore_case=True)
+    '(?i)\\bcheck\\s+out\\b|\\$\\$\\$'
+    """
+    parts = []
+    for phrase in phrases:
+        words = r"\s+".join(map(re.escape, phrase.split()))
+        left = r"\b" if re.match(r"\w", phrase.strip()) else ""
+        right = r"\b" if re.search(r"\w$", phrase.strip()) else ""
+        parts.append(f"{left}{words}{right}")
+    return ("(?i)" if ignore_case else "") + "|".join(parts)

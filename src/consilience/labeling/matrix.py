@@ -1,0 +1,286 @@
+"""The label matrix: what each function said of each row. Between applying functions and all that learns from votes.
+
+It knows its labels, its rows' ids and gold, what it cost to make, and its distinct rows (patterns), on which label
+models fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.table import Table
+from consilience.errors import DataError, VoteError, nearest
+from consilience.labeling.function import Failure
+from consilience.labeling.patterns import Patterns, find_patterns
+from consilience.views import View, vote_mark
+
+if TYPE_CHECKING:
+    from consilience.labeling.summary import Summary
+
+Votes = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FunctionInfo:
+    """What is known of a function without its code: its name, what it may say, what it cost, what went wrong."""
+
+    name: str
+    kind: str = "votes"
+    labels: tuple[str, ...] | None = None
+    description: str = ""
+    fingerprint: str = ""
+    failure: Failure | None = None
+    seconds: float = 0.0
+    from_store: bool = False
+
+
+class LabelMatrix:
+    """Votes of m functions on n rows, as class codes with -1 for abstain.
+
+    votes: (n, m) integers. ids: n distinct ids. functions: m infos. gold: (n,) codes, -1 where unknown.
+    table: the rows themselves, if they are at hand. Made by `apply`, or by `from_votes`.
+    """
+
+    def __init__(
+        self,
+        votes: Votes,
+        labels: Labels,
+        ids: pl.Series,
+        functions: Sequence[FunctionInfo],
+        gold: npt.NDArray[np.int16] | None = None,
+        table: Table | None = None,
+    ) -> None:
+        check_votes(votes, len(labels))
+        self.votes = votes
+        self.labels = labels
+        self.ids = ids
+        self.functions = tuple(functions)
+        self.gold = np.full(len(votes), ABSTAIN, np.int16) if gold is None else np.asarray(gold, np.int16)
+        self.table = table
+
+    @classmethod
+    def from_votes(
+        cls,
+        votes: npt.ArrayLike,
+        labels: Labels | Sequence[str],
+        ids: Sequence[Any] | None = None,
+        names: Sequence[str] | None = None,
+        gold: Sequence[str | None] | None = None,
+    ) -> LabelMatrix:
+        """Matrix of votes made elsewhere.
+
+        votes: (n, m) integers, -1 abstains, otherwise a place in labels. ids: default 0..n-1. names: of the functions,
+            default f0, f1, ... gold: label names, None where unknown.
+        raises: VoteError for a shape, a vote, an id or a name that cannot be.
+
+        >>> matrix = LabelMatrix.from_votes([[0, -1], [1, 1]], ["ham", "spam"])
+        >>> matrix
+        LabelMatrix(2 rows x 2 functions, 100.0% covered; labels ham, spam)
+        >>> matrix.names_of("f1")
+        [None, 'spam']
+        """
+        labels = Labels.of(labels)
+        array = np.asarray(votes)
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+            raise VoteError(
+                f"Votes have shape {array.shape} and type {array.dtype}.\n"
+                "Fix: give a rows x functions array of integers, -1 where a function abstains."
+            )
+        check_votes(array, len(labels))
+        n, m = array.shape
+        names = [f"f{j}" for j in range(m)] if names is None else list(names)
+        series = pl.Series("id", np.arange(n) if ids is None else ids)
+        if len(names) != m or len(set(names)) != m:
+            raise VoteError(
+                f"{m} functions need {m} distinct names, not {len(set(names))}.\nFix: name each column once."
+            )
+        if len(series) != n or series.n_unique() != n:
+            raise VoteError(f"{n} rows need {n} distinct ids, not {series.n_unique()}.\nFix: give each row one id.")
+        codes = None if gold is None else labels.encode(gold)
+        if codes is not None and len(codes) != n:
+            raise VoteError(f"{n} rows need {n} gold labels, not {len(codes)}.\nFix: give None where it is unknown.")
+        smallest = array.astype(vote_type(len(labels)), order="F")
+        return cls(smallest, labels, series, [FunctionInfo(name) for name in names], codes)
+
+    # what is in it
+
+    @property
+    def names(self) -> list[str]:
+        """The functions' names, in column order."""
+        return [function.name for function in self.functions]
+
+    def names_of(self, function: str) -> list[str | None]:
+        """What one function said of each row, as label names."""
+        return self.labels.decode(self.votes[:, self.column(function)].tolist())
+
+    def column(self, function: str) -> int:
+        """Place of a function. Raises VoteError naming the nearest."""
+        if function not in self.names:
+            raise VoteError(f"There is no function {function!r}.\nFix: {nearest(function, self.names)}")
+        return self.names.index(function)
+
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Which rows have at least one vote. returns: (n,) bool."""
+        return self.patterns.n_votes[self.pattern_of_row] > 0 if self._has_patterns else (self.votes >= 0).any(axis=1)
+
+    @property
+    def n_gold(self) -> int:
+        """How many rows have gold."""
+        return int((self.gold >= 0).sum())
+
+    # patterns: what label models fit on
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """The distinct rows and their counts."""
+        return find_patterns(self.votes, len(self.labels))
+
+    @cached_property
+    def pattern_of_row(self) -> npt.NDArray[np.int64]:
+        """Which pattern each row is. returns: (n,)."""
+        return self.patterns.places(self.votes)
+
+    @property
+    def _has_patterns(self) -> bool:
+        return "patterns" in self.__dict__
+
+    # parts of it
+
+    def take(self, places: npt.NDArray[Any]) -> LabelMatrix:
+        """The rows at these places, or where a boolean mask holds."""
+        places = np.flatnonzero(places) if places.dtype == bool else places
+        table = None if self.table is None else self.table.take(places)
+        return LabelMatrix(
+            np.asfortranarray(self.votes[places]),
+            self.labels,
+            self.ids[places],
+            self.functions,
+            self.gold[places],
+            table,
+        )
+
+    def on(self, rows: Table | LabelMatrix | Iterable[Any]) -> LabelMatrix:
+        """The part of the matrix on some rows, in their order: a Table (a split, say), another matrix, or ids.
+
+        raises: DataError for an id the matrix does not have.
+        """
+        ids = rows.ids if isinstance(rows, (Table, LabelMatrix)) else pl.Series(list(rows), dtype=self.ids.dtype)
+        mine = pl.DataFrame({"id": self.ids}).with_row_index("place")
+        found = pl.DataFrame({"id": ids}).join(mine, on="id", how="left", maintain_order="left")
+        lost = found.filter(pl.col("place").is_null())
+        if len(lost):
+            raise DataError(
+                f"{len(lost)} of the rows are not in the matrix, such as id {lost['id'][0]!r}.\n"
+                "Fix: apply the functions to these rows too."
+            )
+        return self.take(found["place"].to_numpy())
+
+    def where(self, query: str) -> LabelMatrix:
+        """The rows that answer a query about votes, such as `asks=spam & !link`; see consilience.labeling.query.
+
+        >>> matrix = LabelMatrix.from_votes([[0, -1], [1, 1], [1, 0]], ["ham", "spam"], names=["a", "b"])
+        >>> matrix.where("a=spam & b").ids.to_list(), matrix.where("conflict").ids.to_list()
+        ([1, 2], [2])
+        """
+        from consilience.labeling.query import rows_where
+
+        return self.take(rows_where(self, query))
+
+    def only(self, *functions: str) -> LabelMatrix:
+        """The matrix of some of the functions."""
+        places = [self.column(name) for name in functions]
+        infos = [self.functions[place] for place in places]
+        return LabelMatrix(self.votes[:, places], self.labels, self.ids, infos, self.gold, self.table)
+
+    def with_gold(self, gold: npt.NDArray[np.int16]) -> LabelMatrix:
+        """The same votes with other gold. gold: (n,) codes, -1 where unknown."""
+        return LabelMatrix(self.votes, self.labels, self.ids, self.functions, gold, self.table)
+
+    # how it looks
+
+    def summary(self) -> Summary:
+        """Coverage, overlap, conflict and, where there is gold, accuracy of each function."""
+        from consilience.labeling.summary import summarize
+
+        return summarize(self)
+
+    def view(self, rows: int = 10) -> View:
+        """The first rows with their votes, to read."""
+        texts = self.table.texts if self.table is not None and self.table.text_column else None
+        columns = ["id", *(["text"] if texts else []), "votes", *(["gold"] if self.n_gold else [])]
+        lines = []
+        for place in range(min(rows, len(self))):
+            votes = ", ".join(f"{name}={label}" for name, label, _ in self._votes_of(place)) or "(none)"
+            gold = self.labels.decode([int(self.gold[place])])
+            lines.append(
+                [
+                    str(self.ids[place]),
+                    *([_short(texts[place])] if texts else []),
+                    votes,
+                    *(gold if self.n_gold else []),
+                ]
+            )
+        return View(columns, lines, notes=[repr(self)])
+
+    def _votes_of(self, place: int) -> list[tuple[str, str, int]]:
+        """Function, label and code of each vote on one row."""
+        row = self.votes[place]
+        return [(self.functions[j].name, self.labels[int(row[j])], int(row[j])) for j in np.flatnonzero(row >= 0)]
+
+    def _repr_html_(self) -> str:
+        """The summary, and the first rows with their votes: self-contained and escaped."""
+        view = self.view()
+        table = view.html()
+        for place in range(len(view.rows)):
+            plain = ", ".join(f"{name}={label}" for name, label, _ in self._votes_of(place))
+            if plain:
+                marks = "".join(vote_mark(*vote) for vote in self._votes_of(place))
+                table = table.replace(f"<td>{_escape(plain)}</td>", f"<td>{marks}</td>", 1)
+        return self.summary()._repr_html_() + table
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __repr__(self) -> str:
+        n, m = self.votes.shape
+        share = f", {self.covered.mean():.1%} covered" if n and m else ""
+        return f"LabelMatrix({n} rows x {m} functions{share}; labels {', '.join(self.labels)})"
+
+    def __str__(self) -> str:
+        return str(self.view())
+
+
+def check_votes(votes: Votes, n_classes: int) -> None:
+    """Raise VoteError naming the first vote that is neither a class nor ABSTAIN. votes: (n, m)."""
+    if votes.size == 0 or (votes.min() >= ABSTAIN and votes.max() < n_classes):
+        return
+    row, column = np.argwhere((votes < ABSTAIN) | (votes >= n_classes))[0]
+    raise VoteError(
+        f"Function {column} voted {votes[row, column]} on row {row}, but the classes are 0..{n_classes - 1}.\n"
+        f"Fix: give the place of a label, or {ABSTAIN} where the function abstains."
+    )
+
+
+def vote_type(n_classes: int) -> type[np.signedinteger[Any]]:
+    """The smallest integer that holds every code and one more (packing counts from 1)."""
+    return np.int8 if n_classes < 127 else np.int16
+
+
+def _short(text: str, limit: int = 110) -> str:
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _escape(text: str) -> str:
+    import html
+
+    return html.escape(text)

@@ -1,0 +1,133 @@
+"""Labeling functions in plain Python: one row in, a label name (or True, or None) out.
+
+A row on which the function raises is counted, kept with its traceback, and abstained on; the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.rows import Row
+from consilience.errors import FunctionError, nearest
+from consilience.labeling.fingerprint import code_fingerprint
+from consilience.labeling.function import (
+    Batch,
+    Codes,
+    Failure,
+    LabelingFunction,
+    Votes,
+    fingerprint_of,
+    short_traceback,
+)
+
+
+class PythonFunction(LabelingFunction):
+    """Made by the `@labeling_function` decorator; still callable on one row."""
+
+    kind = "python"
+
+    def __init__(self, function: Callable[[Row], Any], labels: tuple[str, ...] | None, name: str | None) -> None:
+        if not callable(function):
+            raise FunctionError(f"{function!r} cannot be called.\nFix: decorate a function of one row.")
+        self.function = function
+        self.labels = labels
+        self.name = name or getattr(function, "__name__", None)
+        self.description = ((function.__doc__ or "").strip().splitlines() or [""])[0]
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function  # so that inspect and doctest see the user's own source
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of labels, source code, and the constants and functions the code reads."""
+        return fingerprint_of(self.kind, self.labels, code_fingerprint(self.function))
+
+    def __call__(self, row: Row) -> Any:
+        """What the function says of one row."""
+        return self.function(row)
+
+    def vote(self, batch: Batch, labels: Labels) -> Votes:
+        """Call the function on every row. About 0.2 µs a row beside what the function itself takes."""
+        answers, failure = _answers(self.function, batch)
+        codes, wrong = _encode(answers, _meanings(self.labels, labels))
+        if not wrong:
+            return Votes(codes, failure)
+        first = Failure(len(wrong), str(batch.ids[wrong[0]]), self._unknown(answers[wrong[0]], labels))
+        return Votes(codes, first if failure is None else failure + first)
+
+    def _unknown(self, answer: Any, labels: Labels) -> str:
+        allowed = self.labels or tuple(labels)
+        return (
+            f"LabelError: it returned {answer!r}, which is not one of its labels.\nFix: {nearest(str(answer), allowed)}"
+        )
+
+
+def labeling_function(*labels: str, name: str | None = None) -> Callable[[Callable[[Row], Any]], PythonFunction]:
+    """Decorator: a Python function of one row becomes a labeling function.
+
+    labels: those it may return. With one label it may return True for it. None (or False) abstains. With no labels it
+        may return any label it is applied with.
+    raises: FunctionError if the parentheses are missing, or a label is not a name.
+
+    >>> import consilience as cs
+    >>> @cs.labeling_function("ham")
+    ... def short(row) -> bool:
+    ...     return len(row.text) < 5
+    >>> cs.apply([short], cs.read([{"text": "hi"}, {"text": "a long text"}])).names_of("short")
+    ['ham', None]
+    """
+    if len(labels) == 1 and callable(labels[0]):
+        raise FunctionError(
+            f"@labeling_function on {getattr(labels[0], '__name__', labels[0])!r} is missing its parentheses.\n"
+            "Fix: write @labeling_function() or @labeling_function('label')."
+        )
+    bad = next((label for label in labels if not isinstance(label, str) or not label), None)
+    if bad is not None:
+        raise FunctionError(f"{bad!r} cannot be a label.\nFix: give label names, as in @labeling_function('spam').")
+    return lambda function: PythonFunction(function, labels or None, name)
+
+
+def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], Failure | None]:
+    """The function's answer on every row; None where it raised."""
+    answers: list[Any] = []
+    failure: Failure | None = None
+    rows = iter(batch.rows)
+    while len(answers) < len(batch):
+        try:
+            for row in rows:
+                answers.append(function(row))
+        except Exception as error:
+            here = Failure(1, str(batch.ids[len(answers)]), short_traceback(error) if failure is None else "")
+            failure = here if failure is None else failure + here
+            answers.append(None)
+    return answers, failure
+
+
+def _meanings(own: tuple[str, ...] | None, labels: Labels) -> dict[Any, int]:
+    """What an answer means, as a code. True means the label of a function that has just one."""
+    names = own if own is not None else tuple(labels)
+    meanings: dict[Any, int] = {None: ABSTAIN, False: ABSTAIN, **{name: labels.index(name) for name in names}}
+    if own is not None and len(own) == 1:
+        meanings[True] = labels.index(own[0])
+    return meanings
+
+
+def _encode(answers: list[Any], meanings: dict[Any, int]) -> tuple[Codes, list[int]]:
+    """Codes of answers, and the places of answers that mean nothing (they abstain)."""
+    try:
+        return np.fromiter(map(meanings.__getitem__, answers), np.int16, len(answers)), []
+    except (KeyError, TypeError):
+        pass
+    wrong = [place for place, answer in enumerate(answers) if not _is_key(answer, meanings)]
+    known = [meanings[answer] if _is_key(answer, meanings) else ABSTAIN for answer in answers]
+    return np.array(known, np.int16), wrong
+
+
+def _is_key(answer: Any, meanings: dict[Any, int]) -> bool:
+    try:
+        return answer in meanings
+    except TypeError:  # unhashable: a list, say
+        return False
