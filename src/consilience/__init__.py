@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from consilience.labeling.pattern import pattern as pattern
     from consilience.labeling.python import labeling_function as labeling_function
     from consilience.labeling.recorded import recorded as recorded
-    from consilience.project import Project as Project
+    from consilience.project.project import Project as Project
 
 _HOME = {
     "DawidSkene": "label_models.dawid_skene",
@@ -38,7 +38,7 @@ _HOME = {
     "LabelingFunction": "labeling.function",
     "Labels": "data.labels",
     "MajorityVote": "label_models.majority",
-    "Project": "project",
+    "Project": "project.project",
     "Report": "end_models.report",
     "Table": "data.table",
     "TextClassifier": "end_models.text_classifier",

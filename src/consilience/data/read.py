@@ -93,7 +93,8 @@ def _load(source: Any, format: str | None, delimiter: str | None, quote: str | N
     kind = format or FORMATS.get(path.suffix.lower())
     if kind not in set(FORMATS.values()):
         raise DataError(
-            f"{path.name} has an ending that names no format.\nFix: read(..., format='csv' | 'tsv' | 'jsonl' | 'json' | 'parquet')."
+            f"{path.name} has an ending that names no format.\n"
+            "Fix: read(..., format='csv' | 'tsv' | 'jsonl' | 'json' | 'parquet')."
         )
     if not path.is_file():
         raise DataError(f"There is no file {path}.\nFix: check the path.")

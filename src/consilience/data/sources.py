@@ -92,7 +92,7 @@ def _parse_json(text: str, line: int) -> Any:
 
 
 def from_json(path: Path) -> Raw:
-    """WRENCH's object of rows (gold in "label", names in label.json beside it, votes in vote_0, vote_1, ...), or a list."""
+    """WRENCH's object of rows (gold in "label", names in label.json beside it, votes in vote_0, vote_1, ...); or a list."""
     try:
         whole = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -230,7 +230,7 @@ def _csv_records(
 def _parse_growing(
     lines: list[tuple[int, str | Reject]], place: int, parse: Callable[[str], list[str]], width: int | None
 ) -> tuple[list[str] | Reject, int]:
-    """One record from line `place` on, and the lines it used; the first line set aside if no number of lines will do."""
+    """One record from line `place` on, and the lines it used; or that line set aside, if no number of lines will do."""
     number, text = lines[place][0], str(lines[place][1])
     try:
         return parse(text), 1

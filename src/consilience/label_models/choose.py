@@ -1,4 +1,4 @@
-"""The label model most people should use: it fits a generative model, compares it with counting, and says what it found.
+"""The label model most people should use: it compares a generative model with counting, and says what it found.
 
 Reads a label matrix, writes the probabilities of whichever it picked. Never worse than counting in silence: where
 nothing in the votes (or in what gold there is) speaks for the generative model, it is majority vote, and says why.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,7 +39,12 @@ class Column:
         return np.array([*places, -1], np.int16)[self.codes]
 
 
-Cache = MutableMapping[str, Column]
+class Cache(Protocol):
+    """Where columns are kept by key: a dict, or a project's store."""
+
+    def __contains__(self, key: object) -> bool: ...
+    def __getitem__(self, key: str) -> Column: ...
+    def __setitem__(self, key: str, column: Column) -> None: ...
 
 
 def apply(
@@ -82,7 +87,7 @@ def apply(
     return LabelMatrix(votes, space, table.ids, infos, table.gold_codes(space), table)
 
 
-def column_key(function: LabelingFunction, table: Table, labels: Labels) -> str:
+def column_key(function: LabelingFunction | FunctionInfo, table: Table, labels: Labels) -> str:
     """What a column depends on: the function, the rows and, if the function may give any label, the labels."""
     return f"{function.fingerprint}-{table.fingerprint}" + ("" if function.labels else f"-{'|'.join(labels)}")
 

@@ -7,7 +7,7 @@ models fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +204,19 @@ class LabelMatrix:
     def with_gold(self, gold: npt.NDArray[np.int16]) -> LabelMatrix:
         """The same votes with other gold. gold: (n,) codes, -1 where unknown."""
         return LabelMatrix(self.votes, self.labels, self.ids, self.functions, gold, self.table)
+
+    @classmethod
+    def stack(cls, parts: Sequence[LabelMatrix], table: Table) -> LabelMatrix:
+        """One matrix of the rows of all parts, whose functions and labels are the same; table holds the same rows."""
+        votes = np.asfortranarray(np.concatenate([part.votes for part in parts]))
+        infos = []
+        for same in zip(*(part.functions for part in parts), strict=True):
+            failures = [info.failure for info in same if info.failure]
+            failure = sum(failures[1:], failures[0]) if failures else None
+            seconds = sum(info.seconds for info in same)
+            kept = all(info.from_store for info in same)
+            infos.append(replace(same[0], failure=failure, seconds=seconds, from_store=kept))
+        return cls(votes, parts[0].labels, table.ids, infos, table.gold_codes(parts[0].labels), table)
 
     # how it looks
 

@@ -1,0 +1,69 @@
+"""Columns of votes in a project's store: one Parquet blob each, with label names in it, never integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+
+from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.table import Table
+from consilience.errors import StoreError
+from consilience.labeling.apply import Column, column_key
+from consilience.labeling.function import Failure
+from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
+from consilience.store.catalogue import Catalogue
+from consilience.store.files import Blobs
+
+
+class StoredColumns:
+    """The cache `apply` reads and writes, kept in the catalogue and blobs of a project."""
+
+    def __init__(self, catalogue: Catalogue, blobs: Blobs) -> None:
+        self.catalogue = catalogue
+        self.blobs = blobs
+
+    def __contains__(self, key: object) -> bool:
+        return self.catalogue.one("SELECT 1 FROM vote_column WHERE key = ?", key) is not None
+
+    def __getitem__(self, key: str) -> Column:
+        row = self.catalogue.one("SELECT * FROM vote_column WHERE key = ?", key)
+        if row is None:
+            raise KeyError(key)
+        votes = pl.read_parquet(BytesIO(self.blobs.get(row["blob"])))["vote"]
+        names = votes.drop_nulls().unique().sort().to_list()
+        places = {name: place for place, name in enumerate(names)}
+        codes = votes.replace_strict(places, default=ABSTAIN, return_dtype=pl.Int16).fill_null(ABSTAIN)
+        failure = Failure(row["failed"], row["failed_id"], row["failure"]) if row["failed"] else None
+        return Column(codes.to_numpy().astype(np.int16), tuple(names), failure, row["seconds"])
+
+    def __setitem__(self, key: str, column: Column) -> None:
+        names = [*column.labels, None]
+        votes = pl.Series("vote", names, dtype=pl.String)[column.codes.astype(np.int64) % len(names)]
+        buffer = BytesIO()
+        pl.DataFrame(votes).write_parquet(buffer)
+        blob = self.blobs.put(buffer.getvalue())
+        failed = column.failure
+        self.catalogue.write(
+            "INSERT OR REPLACE INTO vote_column VALUES (?, ?, ?, ?, ?, ?)",
+            key,
+            blob,
+            failed.count if failed else 0,
+            failed.first_id if failed else None,
+            failed.first_error if failed else None,
+            column.seconds,
+        )
+
+    def matrix(self, infos: Sequence[FunctionInfo], part: Table, labels: Labels) -> LabelMatrix:
+        """Stored votes of these functions on one part of the rows. Raises StoreError if a column is not there."""
+        votes = np.empty((len(part), len(infos)), vote_type(len(labels)), order="F")
+        for place, info in enumerate(infos):
+            try:
+                votes[:, place] = self[column_key(info, part, labels)].coded(labels)
+            except KeyError:
+                raise StoreError(
+                    f"The votes of {info.name!r} are not in the store.\nFix: run `consilience apply`."
+                ) from None
+        return LabelMatrix(votes, labels, part.ids, infos, part.gold_codes(labels), part)

@@ -1,0 +1,105 @@
+"""The labeling functions of a project: those declared in `lfs.toml` (data), then those written in `lfs.py` (code)."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+import sys
+import tomllib
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from consilience.errors import ConsilienceError, FunctionError, nearest
+from consilience.labeling.expression import expression
+from consilience.labeling.function import LabelingFunction, check_names
+from consilience.labeling.keywords import keywords
+from consilience.labeling.pattern import pattern
+from consilience.labeling.recorded import recorded
+from consilience.project.trust import require_trust
+
+DECLARED = "lfs.toml"
+WRITTEN = "lfs.py"
+
+
+def project_functions(folder: Path, *, python: bool = True) -> list[LabelingFunction]:
+    """All functions of a project, in order, each with a name.
+
+    python: also those of lfs.py, which needs the folder to be trusted.
+    raises: FunctionError for a file that cannot be read; TrustError.
+    """
+    functions = declared_functions(folder / DECLARED)
+    if python and (folder / WRITTEN).is_file():
+        require_trust(folder, folder / WRITTEN)
+        functions += written_functions(folder / WRITTEN)
+    check_names(functions)
+    return functions
+
+
+def declared_functions(path: Path) -> list[LabelingFunction]:
+    """Functions declared in a TOML file: one table each, whose name is the function's.
+
+    [asks]                                   [link]
+    label = "spam"                           label = "spam"
+    keywords = ["subscribe", "check out"]    pattern = 'https?://'
+    """
+    if not path.is_file():
+        return []
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FunctionError(f"{path} cannot be read: {error}.\nFix: correct that line.") from None
+    return [_declared(path, name, table) for name, table in tables.items()]
+
+
+def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
+    kinds: dict[str, Callable[..., LabelingFunction]] = {
+        "keywords": keywords,
+        "pattern": pattern,
+        "expression": expression,
+    }
+    found = [kind for kind in kinds if isinstance(table, dict) and kind in table]
+    if isinstance(table, dict) and set(table) == {"recorded"}:
+        return recorded(table["recorded"], name=name)
+    if len(found) != 1 or "label" not in table:
+        raise FunctionError(
+            f"[{name}] in {path} is not a function.\n"
+            f"Fix: give it a label and one of {', '.join(kinds)} (or only `recorded`, naming a column)."
+        )
+    options = {key: value for key, value in table.items() if key not in ("label", found[0])}
+    allowed = ["column", "ignore_case"] if found[0] != "expression" else []
+    unknown = next((key for key in options if key not in allowed), None)
+    if unknown is not None:
+        raise FunctionError(
+            f"[{name}] in {path} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, allowed)}"
+        )
+    try:
+        return kinds[found[0]](table["label"], table[found[0]], name=name, **options)
+    except ConsilienceError as error:
+        raise FunctionError(f"[{name}] in {path}: {error}") from None
+
+
+def written_functions(path: Path) -> list[LabelingFunction]:
+    """Functions in a Python file, run now: every labeling function that a top-level name holds."""
+    name = f"consilience_lfs_{abs(hash(str(path.resolve())))}"
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # so that inspect finds the source, which fingerprints need
+    sys.path.insert(0, str(path.parent))
+    cached, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a file edited twice a second must not be stale
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        line = f"line {error.lineno}" if isinstance(error, SyntaxError) else f"line {place.lineno} of {place.filename}"
+        raise FunctionError(f"{path} failed at {line}: {type(error).__name__}: {error}.\nFix: correct it.") from error
+    finally:
+        sys.dont_write_bytecode = cached
+        sys.path.remove(str(path.parent))
+    held = {key: value for key, value in vars(module).items() if isinstance(value, LabelingFunction)}
+    first_holder = {id(function): key for key, function in reversed(held.items())}
+    return [f if f.name else f.named(key) for key, f in held.items() if first_holder[id(f)] == key]

@@ -1,0 +1,438 @@
+"""A project: the whole way from rows to a trained model, kept in one folder. The command line and notebooks share it.
+
+Everything it does can be done in memory without it; it adds settings, a store, and a record of runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from consilience.data.read import read
+from consilience.data.split import Split, split
+from consilience.data.table import Reject, Table, concat
+from consilience.data.training_set import TrainingSet
+from consilience.end_models.report import Report, make_report, report_votes
+from consilience.end_models.text_classifier import TextClassifier
+from consilience.errors import DataError, ModelError, StoreError, nearest
+from consilience.label_models.base import BaseLabelModel, load_label_model
+from consilience.label_models.choose import LabelModel
+from consilience.label_models.dawid_skene import DawidSkene
+from consilience.label_models.majority import MajorityVote
+from consilience.labeling.apply import apply
+from consilience.labeling.matrix import FunctionInfo, LabelMatrix
+from consilience.project.columns import StoredColumns
+from consilience.project.config import FILE, Config, load_config
+from consilience.project.functions import DECLARED, WRITTEN, project_functions
+from consilience.project.templates import DECLARED_TEMPLATE, WRITTEN_TEMPLATE
+from consilience.project.trust import trust
+from consilience.store.arrays import pack
+from consilience.store.catalogue import Catalogue
+from consilience.store.files import Blobs, replacing
+
+MODELS: dict[str, Callable[[], BaseLabelModel]] = {
+    "auto": LabelModel,
+    "dawid-skene": DawidSkene,
+    "majority": MajorityVote,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Something that was done: a number, what, when, and what came of it."""
+
+    id: int
+    kind: str
+    started: float
+    record: dict[str, Any]
+    blob: str | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add` did: rows that came in, and those set aside."""
+
+    n_rows: int
+    rejects: tuple[Reject, ...]
+    was_there: bool = False
+
+
+class Project:
+    """An open project folder.
+
+    folder: holds consilience.toml. clock: gives the time of a run, in seconds since 1970.
+    raises: StoreError if there is no project there or its settings or store are damaged.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> project = Project.init(folder, labels=["ham", "spam"], gold="label", trusted=False)
+    >>> project.add([{"text": "free prize", "label": "spam"}, {"text": "see you"}]).n_rows
+    2
+    >>> project.close()
+    """
+
+    def __init__(self, folder: Path | str, *, clock: Callable[[], float] = time.time) -> None:
+        self.folder = Path(folder).resolve()
+        self.config = load_config(self.folder)
+        self.clock = clock
+        self.store = self.folder / ".consilience"
+        self.blobs = Blobs(self.store / "blobs")
+        self.catalogue = Catalogue(self.store / "catalogue.sqlite")
+        self.columns = StoredColumns(self.catalogue, self.blobs)
+
+    @classmethod
+    def init(
+        cls,
+        folder: Path | str,
+        *,
+        labels: Iterable[str],
+        text: str = "text",
+        id: str | None = None,
+        gold: str | None = None,
+        gold_names: dict[str, str] | None = None,
+        split: Mapping[str, Any] | None = None,
+        trusted: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> Project:
+        """Make a project: settings, and two files of example functions to edit (kept if they are there).
+
+        trusted: let its lfs.py run, if this call made it. raises: StoreError if there is a project already.
+        """
+        folder = Path(folder)
+        if (folder / FILE).exists():
+            raise StoreError(f"There is a project in {folder} already.\nFix: use it, or choose another folder.")
+        from consilience.data.labels import Labels
+
+        config = Config(Labels.of(labels), text, id, gold, gold_names, dict(split or {}))
+        came_with_python = (folder / WRITTEN).exists()
+        files = {
+            DECLARED: DECLARED_TEMPLATE,
+            WRITTEN: WRITTEN_TEMPLATE,
+            ".consilience/.gitignore": "*\n",
+            FILE: config.toml(),
+        }
+        for name, content in files.items():
+            if not (folder / name).exists():
+                with replacing(folder / name) as out:
+                    out.write(content.encode())
+        if trusted and not came_with_python:
+            trust(folder)
+        return cls(folder, clock=clock)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.catalogue.close()
+
+    # rows
+
+    def add(self, source: Any, **options: Any) -> Added:
+        """Read rows into the project, with the settings' columns; options go to `read`.
+
+        Rows whose id the project already has are set aside; the same rows twice change nothing.
+        """
+        config = self.config
+        options = {"text": config.text, "id": config.id, "gold": config.gold, "gold_names": config.gold_names} | options
+        table = read(source, labels=None if options["gold"] is None else config.labels, **options)
+        if self.catalogue.one("SELECT 1 FROM part WHERE fingerprint = ?", table.fingerprint):
+            return Added(0, (), was_there=True)
+        table, rejects = self._without_known(table)
+        if not len(table):
+            return Added(0, rejects)
+        name = str(source) if isinstance(source, (str, Path)) else "memory"
+        blob = self.blobs.put(_parquet(table.frame))
+        with self.catalogue.writing():
+            self.catalogue.write(
+                "INSERT INTO part VALUES (?, ?, ?, ?, ?)", table.fingerprint, blob, name, len(table), self.clock()
+            )
+            for reject in rejects:
+                self.catalogue.write(
+                    "INSERT INTO reject VALUES (?, ?, ?, ?)",
+                    table.fingerprint,
+                    reject.line,
+                    reject.reason,
+                    reject.content,
+                )
+        self._forget()
+        return Added(len(table), rejects)
+
+    def _without_known(self, table: Table) -> tuple[Table, tuple[Reject, ...]]:
+        """The rows whose ids are new, and the rejects with those whose ids are not."""
+        known = [part.ids for part in self.parts.values()]
+        if not known:
+            return table, table.rejects
+        taken = table.ids.is_in(pl.concat(known).implode()) if known[0].dtype == table.ids.dtype else None
+        if taken is None:
+            raise DataError(
+                f"The ids of these rows are {table.ids.dtype}, those of the project {known[0].dtype}.\n"
+                "Fix: name the same id column, with values of one type."
+            )
+        old = tuple(
+            Reject(place + 1, f"the project already has the id {table.ids[place]!r}", str(table.frame.row(place))[:200])
+            for place in taken.arg_true().to_list()
+        )
+        return table.take((~taken).to_numpy()), table.rejects + old
+
+    @cached_property
+    def parts(self) -> dict[str, Table]:
+        """The tables that were added, by fingerprint, in order."""
+        rows = self.catalogue.all("SELECT fingerprint, blob FROM part ORDER BY added, rowid")
+        return {row["fingerprint"]: self._part(row["blob"]) for row in rows}
+
+    def _part(self, blob: str) -> Table:
+        frame = pl.read_parquet(BytesIO(self.blobs.get(blob)))
+        gold = self.config.gold if self.config.gold in frame.columns else None
+        return Table(frame, id=self.config.id or "id", text=self.config.text, gold=gold, labels=self.config.labels)
+
+    @cached_property
+    def table(self) -> Table:
+        """All rows."""
+        return concat(list(self.parts.values()))
+
+    @cached_property
+    def split(self) -> Split:
+        """train, dev and test, as the settings say; by default test is half of the gold, 500 rows at most, and dev a quarter."""
+        settings = dict(self.config.split)
+        if not settings:
+            n = self.table.n_gold
+            settings = {"dev": min(250, n // 4), "test": min(500, n // 2)}
+        sizes = {name: size for name, size in settings.items() if name in ("dev", "test") and size}
+        if not sizes and "column" not in settings:
+            return Split({"train": self.table})
+        options = {name: settings[name] for name in ("seed", "by", "column") if name in settings}
+        return split(self.table, **options, **({} if "column" in settings else sizes))
+
+    def part_named(self, name: str) -> Table:
+        """One part of the split, or all rows. Raises DataError if there is none or it is empty."""
+        if name == "all":
+            return self.table
+        names = [key for key, _ in self.split.items()]
+        if name not in names:
+            why = "" if self.table.n_gold else " No row has gold, so nothing can be kept apart to score with."
+            raise DataError(f"There is no part {name!r}.{why}\nFix: {nearest(name, [*names, 'all'])}")
+        return self.split[name]
+
+    # votes
+
+    def apply(self, *, python: bool = True) -> LabelMatrix:
+        """Apply the project's functions to all rows; only columns that changed are computed."""
+        functions = project_functions(self.folder, python=python)
+        if not functions:
+            raise DataError(
+                f"There are no labeling functions yet.\nFix: write some in {self.folder / DECLARED} or {WRITTEN}."
+            )
+        table = self.table
+        matrices = [
+            apply(functions, part, labels=self.config.labels, cache=self.columns) for part in self.parts.values()
+        ]
+        matrix = LabelMatrix.stack(matrices, table)
+        applied = [
+            {
+                "name": f.name,
+                "kind": f.kind,
+                "labels": f.labels,
+                "description": f.description,
+                "fingerprint": f.fingerprint,
+                "from_store": f.from_store,
+                "errors": f.failure.count if f.failure else 0,
+                "seconds": round(f.seconds, 4),
+            }
+            for f in matrix.functions
+        ]
+        record = {
+            "functions": applied,
+            "rows": len(table),
+            "parts": list(self.parts),
+            "labels": list(self.config.labels),
+        }
+        self.catalogue.add_run("apply", self.clock(), record)
+        self.__dict__.pop("matrix", None)
+        return matrix
+
+    @cached_property
+    def matrix(self) -> LabelMatrix:
+        """The votes of the last `apply`, from the store: none of the project's code runs.
+
+        raises: StoreError if nothing was applied yet, or rows were added or labels changed since.
+        """
+        last = self._last("apply", "apply the functions", "consilience apply")
+        if last.record["parts"] != list(self.parts) or last.record["labels"] != list(self.config.labels):
+            raise StoreError("Rows or labels have changed since the last apply.\nFix: run `consilience apply`.")
+        infos = [
+            FunctionInfo(f["name"], f["kind"], f["labels"] and tuple(f["labels"]), f["description"], f["fingerprint"])
+            for f in last.record["functions"]
+        ]
+        parts = [self.columns.matrix(infos, part, self.config.labels) for part in self.parts.values()]
+        return LabelMatrix.stack(parts, self.table)
+
+    # models
+
+    def fit(self, model: str = "auto", *, gold: bool = False, seed: int = 0) -> tuple[BaseLabelModel, Run]:
+        """Fit a label model on the votes on train rows.
+
+        model: "auto", "dawid-skene" or "majority". gold: let it use the gold of dev rows too.
+        """
+        if model not in MODELS:
+            raise ModelError(f"There is no label model {model!r}.\nFix: {nearest(model, MODELS)}")
+        votes = self.matrix.on(self.split["train"])
+        known = self.matrix.on(self.part_named("dev")) if gold else None
+        fitted = MODELS[model]().fit(votes, gold=known, seed=seed)
+        record: dict[str, Any] = {
+            "model": model,
+            "gold": gold,
+            "seed": seed,
+            "rows": len(votes),
+            "functions": {f.name: f.fingerprint for f in votes.functions},
+            "accuracies": dict(zip(fitted.function_names_, fitted.accuracies_.round(6).tolist(), strict=True)),
+            "findings": fitted.findings(),
+        }
+        dev = self._scored(fitted, "dev")
+        record["figures"] = {} if dev is None else {"dev": dev.view().records()[0]}
+        return fitted, self._keep("fit", record, pack(fitted.kind, *fitted.state()))
+
+    def label_model(self) -> BaseLabelModel:
+        """The label model fitted last."""
+        run = self._last("fit", "fit a label model", "consilience fit")
+        return load_label_model(self.blobs.get(run.blob or ""))
+
+    def training_set(self, *, uncovered: bool = False, min_confidence: float = 0.0) -> TrainingSet:
+        """The train rows with the probabilities of the label model fitted last."""
+        votes = self.matrix.on(self.split["train"])
+        return self.label_model().training_set(votes, uncovered=uncovered, min_confidence=min_confidence)
+
+    def train(self, *, min_confidence: float = 0.0, **settings: Any) -> tuple[TextClassifier, Run]:
+        """Train a text classifier on the training set; settings go to TextClassifier."""
+        made = self.training_set(min_confidence=min_confidence)
+        model = TextClassifier(**settings).fit(made)
+        record: dict[str, Any] = {
+            "model": model.kind,
+            "settings": model.get_params() | {"min_confidence": min_confidence},
+            "rows": len(made),
+            "fit": self._last("fit", "fit a label model", "consilience fit").id,
+            "top_terms": model.top_terms(),
+        }
+        dev = dict(self.split.items()).get("dev")
+        record["figures"] = {"dev": model.evaluate(dev).view().records()[0]} if dev is not None and dev.n_gold else {}
+        return model, self._keep("train", record, pack(model.kind, *model.state()))
+
+    def classifier(self) -> TextClassifier:
+        """The text classifier trained last."""
+        run = self._last("train", "train a model", "consilience train")
+        return TextClassifier.load(self.blobs.get(run.blob or ""))
+
+    def evaluate(
+        self, part: str = "test", *, slices: Iterable[str] = (), supervised: bool = False
+    ) -> tuple[dict[str, Report], Run]:
+        """Reports of majority vote, the label model and the end model on one part with gold.
+
+        slices: queries about votes, each a slice. supervised: also a model trained on the gold of all train rows, to
+        compare with. raises: DataError if the part has no gold.
+        """
+        rows = self.part_named(part)
+        if not rows.n_gold:
+            raise DataError(
+                f"No row of {part!r} has gold to score against.\nFix: name the gold column in {FILE}, and add some."
+            )
+        rows = rows.take(rows.has_gold())
+        votes = self.matrix.on(rows)
+        masks = {query: _mask(votes, query) for query in slices}
+        counting = MajorityVote().fit(self.matrix.on(self.split["train"]))
+        reports = {
+            "majority vote": report_votes(counting, votes, slices=masks),
+            "label model": report_votes(self.label_model(), votes, slices=masks),
+        }
+        end_models = {"end model": self.classifier()}
+        if supervised:
+            end_models["trained on all gold"] = TextClassifier().fit(
+                TrainingSet.from_gold(self.split["train"], self.config.labels)
+            )
+        for name, model in end_models.items():
+            codes = _codes(model, rows, self.config.labels)
+            reports[name] = make_report(rows, codes, self.config.labels, slices=masks)
+        record = {
+            "part": part,
+            "rows": len(rows),
+            "figures": {name: report.view().records()[0] for name, report in reports.items()},
+            "reports": {name: report.record() for name, report in reports.items()},
+            "fit": self._last("fit", "fit a label model", "consilience fit").id,
+            "train": self._last("train", "train a model", "consilience train").id,
+        }
+        return reports, self._keep("eval", record)
+
+    def predictions(self) -> pl.DataFrame:
+        """The end model's probabilities for every row: id, text, label, p_..."""
+        model, table = self.classifier(), self.table
+        proba = model.predict_proba(table)
+        shares = {f"p_{name}": proba[:, place] for place, name in enumerate(model.classes_.tolist())}
+        columns = {"id": table.ids, "text": table.texts, "label": model.classes_[proba.argmax(axis=1)].tolist()}
+        return pl.DataFrame(columns | shares)
+
+    # runs
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return [_run(row) for row in self.catalogue.all("SELECT * FROM run ORDER BY id")]
+
+    def run(self, number: int) -> Run:
+        """One run. Raises StoreError if there is none of that number."""
+        row = self.catalogue.one("SELECT * FROM run WHERE id = ?", number)
+        if row is None:
+            raise StoreError(f"There is no run {number}.\nFix: see `consilience runs`.")
+        return _run(row)
+
+    def _last(self, kind: str, what: str, command: str) -> Run:
+        row = self.catalogue.one("SELECT * FROM run WHERE kind = ? ORDER BY id DESC LIMIT 1", kind)
+        if row is None:
+            raise StoreError(f"The project has to {what} first.\nFix: run `{command}`.")
+        return _run(row)
+
+    def _keep(self, kind: str, record: dict[str, Any], model: bytes | None = None) -> Run:
+        blob = None if model is None else self.blobs.put(model)
+        started = self.clock()
+        return Run(self.catalogue.add_run(kind, started, record, blob), kind, started, record, blob)
+
+    def _scored(self, model: BaseLabelModel, part: str) -> Report | None:
+        rows = dict(self.split.items()).get(part)
+        return None if rows is None or not rows.n_gold else report_votes(model, self.matrix.on(rows))
+
+    def _forget(self) -> None:
+        for name in ("parts", "table", "split", "matrix"):
+            self.__dict__.pop(name, None)
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder with consilience.toml, from start upwards. Raises StoreError if there is none."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise StoreError(f"There is no project in {start} or above it.\nFix: make one with `consilience init`.")
+
+
+def _run(row: Any) -> Run:
+    import json
+
+    return Run(row["id"], row["kind"], row["started"], json.loads(row["record"]), row["blob"])
+
+
+def _mask(votes: LabelMatrix, query: str) -> Any:
+    from consilience.labeling.query import rows_where
+
+    return rows_where(votes, query)
+
+
+def _codes(model: TextClassifier, rows: Table, labels: Any) -> Any:
+    return labels.encode(model.predict(rows).tolist()).astype(np.int64)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()

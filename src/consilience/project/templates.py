@@ -1,0 +1,34 @@
+"""The two files of example functions that `init` writes, to be edited."""
+
+DECLARED_TEMPLATE = """\
+# Labeling functions that need no code: one table each, named as the function.
+# After an edit, `consilience apply` computes again only the functions that changed.
+#
+# [asks]
+# label = "spam"
+# keywords = ["subscribe", "check out"]     # whole words, whatever their case
+#
+# [link]
+# label = "spam"
+# pattern = 'https?://|www\\.'               # regular expression without look-around
+# ignore_case = true
+#
+# [short]
+# label = "ham"
+# expression = "length(text) < 20"          # SQL condition over the columns
+#
+# [anna]
+# recorded = "anna"                         # says what column "anna" says
+"""
+
+WRITTEN_TEMPLATE = '''\
+"""Labeling functions in Python: each gets one row and returns a label name, True, or None to abstain."""
+
+import consilience as cs
+
+# @cs.labeling_function("ham")
+# def short_praise(row) -> bool:
+#     """Short comments that praise the song come from people, not bots."""
+#     words = row.text.lower().split()
+#     return len(words) < 8 and bool({"love", "great", "beautiful"} & set(words))
+'''
