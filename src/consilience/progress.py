@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+EVERY_S = 0.1  # reports are no closer than this, bar the first and the last
+
+
 @dataclass(frozen=True)
 class Step:
     """One report: what is being done, how much of it is done, and out of how much (None if unknown)."""
@@ -25,11 +28,7 @@ class Step:
     done: int
     total: int | None
     seconds: float
-
-    @property
-    def finished(self) -> bool:
-        """True on the last report of a piece of work."""
-        return self.total is not None and self.done >= self.total
+    finished: bool = False
 
 
 Hook = Callable[[Step], None]
@@ -41,10 +40,10 @@ def reporting(hook: Hook) -> Iterator[None]:
     """Send every progress report made inside the block to hook.
 
     >>> seen = []
-    >>> with reporting(lambda step: seen.append(step.done)):
+    >>> with reporting(seen.append):
     ...     _ = [x for x in track([10, 20], "doubling")]
-    >>> seen
-    [0, 1, 2]
+    >>> [(step.done, step.finished) for step in seen]
+    [(0, False), (2, True)]
     """
     token = _hook.set(hook)
     try:
@@ -53,47 +52,66 @@ def reporting(hook: Hook) -> Iterator[None]:
         _hook.reset(token)
 
 
+@contextmanager
+def working(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """Report a piece of work: gives a function to call once a step. The work is finished when the block ends."""
+    hook = _hook.get() or (bar_hook(after_s=2.0) if _is_interactive() else None)
+    if hook is None:
+        yield lambda: None
+        return
+    start = last = time.perf_counter()
+    done = 0
+
+    def tick() -> None:
+        nonlocal done, last
+        done += 1
+        now = time.perf_counter()
+        if now - last >= EVERY_S:
+            last = now
+            hook(Step(what, done, total, now - start))
+
+    hook(Step(what, 0, total, 0.0))
+    try:
+        yield tick
+    finally:
+        hook(Step(what, done, total, time.perf_counter() - start, finished=True))
+
+
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield items, reporting before the first and after each one."""
+    """Yield items, reporting how many have been dealt with."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    hook = _hook.get() or (_interactive_hook() if _is_interactive() else None)
-    start = time.perf_counter()
-    if hook is None:
-        yield from items
-        return
-    hook(Step(what, 0, total, 0.0))
-    for done, item in enumerate(items, 1):
-        yield item
-        hook(Step(what, done, total, time.perf_counter() - start))
+    with working(what, total) as tick:
+        for item in items:
+            yield item
+            tick()
 
 
 def _is_interactive() -> bool:
     return hasattr(sys, "ps1") or "ipykernel" in sys.modules
 
 
-def _interactive_hook() -> Hook:
-    return bar_hook(after_s=2.0)
-
-
 def bar_hook(after_s: float = 0.0, console: Any = None) -> Hook:
     """Hook that draws one rich progress bar per piece of work, once it has lasted `after_s` seconds."""
-    state: dict[str, Any] = {"bar": None, "task": None, "what": None}
+    bar: Any = None
+    task: Any = None
+    what: str | None = None
 
     def draw(step: Step) -> None:
-        if state["bar"] is None and (step.finished or step.seconds < after_s):
+        nonlocal bar, task, what
+        if bar is None and (step.finished or step.seconds < after_s):
             return
-        if state["bar"] is None:
+        if bar is None:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            state["bar"] = Progress(*columns, transient=True, console=console)
-            state["bar"].start()
-        if state["what"] != step.what:
-            state.update(what=step.what, task=state["bar"].add_task(step.what, total=step.total))
-        state["bar"].update(state["task"], completed=step.done)
+            bar = Progress(*columns, transient=True, console=console)
+            bar.start()
+        if what != step.what:
+            what, task = step.what, bar.add_task(step.what, total=step.total)
+        bar.update(task, completed=step.done)
         if step.finished:
-            state["bar"].stop()
-            state.update(bar=None, task=None, what=None)
+            bar.stop()
+            bar = task = what = None
 
     return draw

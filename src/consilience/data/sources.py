@@ -16,6 +16,7 @@ import polars as pl
 
 from consilience.data.table import Reject
 from consilience.errors import DataError
+from consilience.progress import track
 
 CELL_LIMIT = 64 * 1024 * 1024  # characters in one cell of a CSV file; beyond it the row is set aside
 JOIN_LIMIT = 2_000  # lines that one quoted CSV cell may span
@@ -73,7 +74,7 @@ def from_parquet(path: Path) -> Raw:
 
 def from_jsonl(path: Path) -> Raw:
     """One JSON object a line; empty lines are skipped."""
-    return _from_records(_json_lines(path))
+    return _from_records(track(_json_lines(path), f"reading {path.name}"))
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any, str]]:
@@ -92,7 +93,7 @@ def _parse_json(text: str, line: int) -> Any:
 
 
 def from_json(path: Path) -> Raw:
-    """WRENCH's object of rows (gold in "label", names in label.json beside it, votes in vote_0, vote_1, ...); or a list."""
+    """WRENCH's object of rows (gold in "label", names in label.json beside it, votes in vote_0, ...); or a list."""
     try:
         whole = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -176,7 +177,7 @@ def from_csv(path: Path, delimiter: str, quote: str | None, columns: Sequence[st
     records = _csv_records(list(_decoded_lines(path)), lambda text: _parse_csv(text, options), columns)
     header: list[str] = list(columns) if columns else []
     rows, lines, rejects = [], [], []
-    for line, record in records:
+    for line, record in track(records, f"reading {path.name}"):
         if isinstance(record, Reject):
             rejects.append(record)
         elif not header:

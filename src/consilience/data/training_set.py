@@ -70,7 +70,7 @@ class TrainingSet:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """Features, then `label`, `p_...` for each label, `weight` and `why`. A feature of such a name becomes `row_...`."""
+        """Features, then `label`, `p_...` for each label, `weight`, `why`. A feature called so becomes `row_...`."""
         made = {"label": pl.Series(self.hard_labels, dtype=pl.String)}
         made |= {f"p_{name}": pl.Series(self.soft_labels[:, code]) for code, name in enumerate(self.labels)}
         made |= {"weight": pl.Series(self.weights), "why": pl.Series(self.why, dtype=pl.String)}
@@ -132,8 +132,8 @@ class TrainingSet:
         return (
             "---\ndataset_info:\n  features:\n" + "\n".join(features) + "\n"
             "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n\n"
-            f"{len(self)} rows labelled by Consilience: `label` is the most probable class, `p_...` the probability of\n"
-            "each, `why` the functions that voted.\n"
+            f"{len(self)} rows labelled by Consilience: `label` is the most probable class, `p_...` the probability\n"
+            "of each, `why` the functions that voted.\n"
         )
 
 

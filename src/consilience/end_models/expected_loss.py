@@ -13,6 +13,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from consilience.progress import working
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -41,7 +43,9 @@ def fit_soft_logistic(
         return float(value), np.concatenate([(transposed @ slope + penalty * coefficients).ravel(), slope.sum(axis=0)])
 
     options = {"maxiter": max_iterations, "maxcor": 10, "ftol": 1e-10, "gtol": 1e-5}
-    found = minimize(loss, np.zeros((d + 1) * k), jac=True, method="L-BFGS-B", options=options).x
+    with working("training", max_iterations) as tick:
+        start = np.zeros((d + 1) * k)
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options, callback=lambda _: tick()).x
     return found[: d * k].reshape(d, k), found[d * k :]
 
 

@@ -18,6 +18,7 @@ from consilience.data.table import Table
 from consilience.data.training_set import TrainingSet
 from consilience.end_models.report import Report, Slices, make_report, slice_masks
 from consilience.errors import ModelError
+from consilience.progress import track
 from consilience.store import arrays
 
 Floats = npt.NDArray[np.float64]
@@ -170,7 +171,7 @@ class TextClassifier:
         from scipy.sparse import hstack
 
         parts = []
-        for vectorizer in self._vectorizers.values():
+        for vectorizer in track(self._vectorizers.values(), "counting n-grams", len(VIEWS)):
             parts.append(vectorizer.fit_transform(texts) if fit else vectorizer.transform(texts))
         return hstack(parts).tocsr()
 

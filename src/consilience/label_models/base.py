@@ -50,13 +50,14 @@ class Evidence:
     @property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Which patterns have a vote. returns: (p,)."""
-        return (self.votes >= 0).any(axis=1)
+        return np.asarray((self.votes >= 0).any(axis=1))
 
 
 class BaseLabelModel(ABC):
     """Votes in, probabilities out. Learned things end in an underscore and exist after `fit`.
 
-    labels_, function_names_; class_balance_: (k,); accuracies_: (m,), the share of a function's votes that is right.
+    labels_, function_names_; class_balance_: (k,); accuracies_: (m,), the share of a function's votes that is right;
+    NaN for one that never votes.
     """
 
     kind: ClassVar[str]

@@ -19,6 +19,7 @@ from consilience.errors import ModelError
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats
 from consilience.label_models.majority import vote_shares
 from consilience.label_models.pattern_tables import PatternTables
+from consilience.progress import track
 from consilience.store import arrays
 
 PRIOR_ACCURACY = 0.7  # where the tables start and are drawn to: functions are better than chance
@@ -77,7 +78,7 @@ class DawidSkene(BaseLabelModel):
         learn_balance = balance is None and self.balance == "learn"
         posterior = vote_shares(evidence.votes, k).T
         before = -np.inf
-        for iteration in range(1, self.max_iterations + 1):
+        for iteration in track(range(1, self.max_iterations + 1), "fitting"):
             posterior[:, known] = np.eye(k)[:, evidence.known[known]]
             weights = posterior * counts
             self.theta_ = self._tables(tables.expected_counts(weights), centre)
@@ -110,7 +111,7 @@ class DawidSkene(BaseLabelModel):
         k = len(self.class_balance_)
         right = np.einsum("y,jyy->j", self.class_balance_, self.theta_[:, :, 1:])
         says = self.class_balance_ @ (1 - self.theta_[:, :, 0]).T
-        return np.where(says > k * FLOOR, right / np.maximum(says, FLOOR), 0.5)
+        return np.where(says > k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
         tables = PatternTables(votes, len(self.labels_))

@@ -53,11 +53,11 @@ def vote_shares(votes: npt.NDArray[Any], n_classes: int) -> Floats:
 
 
 def expected_accuracies(evidence: Evidence, proba: Floats) -> Floats:
-    """Share of each function's votes that is right, if classes have these probabilities. returns: (m,); 0.5 if none."""
+    """Share of each function's votes that is right, if classes have these probabilities. returns: (m,); NaN for no votes."""
     rows = np.arange(len(evidence.votes))
     accuracies = []
     for column in evidence.votes.T:
         weight = evidence.counts * (column >= 0)
         right = weight @ proba[rows, np.maximum(column, 0)]
-        accuracies.append(right / weight.sum() if weight.sum() > 0 else 0.5)
+        accuracies.append(right / weight.sum() if weight.sum() > 0 else np.nan)
     return np.array(accuracies)

@@ -43,7 +43,8 @@ class Expression(MaskFunction):
         answer = batch.columns.select(holds=self._expr)["holds"]
         if answer.dtype != pl.Boolean:
             raise DataError(
-                f"The expression {self.description!r} gives {answer.dtype}, not true or false.\nFix: compare it with something."
+                f"The expression {self.description!r} gives {answer.dtype}, not true or false.\n"
+                "Fix: compare it with something."
             )
         return answer if len(answer) == len(batch) else answer.new_from_index(0, len(batch))
 

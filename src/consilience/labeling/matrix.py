@@ -130,7 +130,7 @@ class LabelMatrix:
     @property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Which rows have at least one vote. returns: (n,) bool."""
-        return self.patterns.n_votes[self.pattern_of_row] > 0 if self._has_patterns else (self.votes >= 0).any(axis=1)
+        return np.asarray((self.votes >= 0).any(axis=1))
 
     @property
     def n_gold(self) -> int:
@@ -148,10 +148,6 @@ class LabelMatrix:
     def pattern_of_row(self) -> npt.NDArray[np.int64]:
         """Which pattern each row is. returns: (n,)."""
         return self.patterns.places(self.votes)
-
-    @property
-    def _has_patterns(self) -> bool:
-        return "patterns" in self.__dict__
 
     # parts of it
 

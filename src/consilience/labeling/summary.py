@@ -93,7 +93,8 @@ def summarize(matrix: LabelMatrix) -> Summary:
     voted = patterns.votes >= 0
     n_voters = voted.sum(axis=1)
     highest = patterns.votes.max(axis=1, initial=-1)
-    lowest = np.where(voted, patterns.votes, highest[:, None]).min(axis=1, initial=np.iinfo(np.int16).max)
+    k = len(matrix.labels)
+    lowest = np.where(voted, patterns.votes, np.asarray(k, patterns.votes.dtype)).min(axis=1, initial=k)
     split = (n_voters > 1) & (lowest < highest)  # somebody contradicts each voter of such a row
     n = max(len(matrix), 1)
     counts = patterns.counts.astype(np.float64)

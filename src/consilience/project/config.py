@@ -12,7 +12,7 @@ from consilience.data.labels import Labels
 from consilience.errors import StoreError, nearest
 
 FILE = "consilience.toml"
-KNOWN = {
+KNOWN: dict[str, dict[str, Any]] = {
     "project": {"labels": list},
     "data": {"text": str, "id": str, "gold": str, "gold_names": dict},
     "split": {"dev": (int, float), "test": (int, float), "seed": int, "by": str, "column": str},

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.read import read
 from consilience.data.split import Split, split
 from consilience.data.table import Reject, Table, concat
@@ -37,6 +38,7 @@ from consilience.project.trust import trust
 from consilience.store.arrays import pack
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs, replacing
+from consilience.views import plain
 
 MODELS: dict[str, Callable[[], BaseLabelModel]] = {
     "auto": LabelModel,
@@ -109,8 +111,6 @@ class Project:
         folder = Path(folder)
         if (folder / FILE).exists():
             raise StoreError(f"There is a project in {folder} already.\nFix: use it, or choose another folder.")
-        from consilience.data.labels import Labels
-
         config = Config(Labels.of(labels), text, id, gold, gold_names, dict(split or {}))
         came_with_python = (folder / WRITTEN).exists()
         files = {
@@ -198,7 +198,7 @@ class Project:
 
     @cached_property
     def split(self) -> Split:
-        """train, dev and test, as the settings say; by default test is half of the gold, 500 rows at most, and dev a quarter."""
+        """train, dev and test, as the settings say; else half of the gold is test (at most 500 rows), a quarter dev."""
         settings = dict(self.config.split)
         if not settings:
             n = self.table.n_gold
@@ -272,6 +272,13 @@ class Project:
         parts = [self.columns.matrix(infos, part, self.config.labels) for part in self.parts.values()]
         return LabelMatrix.stack(parts, self.table)
 
+    def open_matrix(self, part: str = "all") -> LabelMatrix:
+        """The votes as people may look at them while they write functions: the only gold in it is that of dev rows."""
+        dev = dict(self.split.items()).get("dev")
+        seen = self.matrix.ids.is_in(dev.ids.implode()).to_numpy() if dev is not None else np.zeros(len(self.matrix), bool)
+        matrix = self.matrix.with_gold(np.where(seen, self.matrix.gold, ABSTAIN).astype(np.int16))
+        return matrix if part == "all" else matrix.on(self.part_named(part))
+
     # models
 
     def fit(self, model: str = "auto", *, gold: bool = False, seed: int = 0) -> tuple[BaseLabelModel, Run]:
@@ -290,7 +297,7 @@ class Project:
             "seed": seed,
             "rows": len(votes),
             "functions": {f.name: f.fingerprint for f in votes.functions},
-            "accuracies": dict(zip(fitted.function_names_, fitted.accuracies_.round(6).tolist(), strict=True)),
+            "accuracies": dict(zip(fitted.function_names_, map(plain, fitted.accuracies_.tolist()), strict=True)),
             "findings": fitted.findings(),
         }
         dev = self._scored(fitted, "dev")
@@ -366,13 +373,12 @@ class Project:
         }
         return reports, self._keep("eval", record)
 
-    def predictions(self) -> pl.DataFrame:
-        """The end model's probabilities for every row: id, text, label, p_..."""
-        model, table = self.classifier(), self.table
-        proba = model.predict_proba(table)
-        shares = {f"p_{name}": proba[:, place] for place, name in enumerate(model.classes_.tolist())}
-        columns = {"id": table.ids, "text": table.texts, "label": model.classes_[proba.argmax(axis=1)].tolist()}
-        return pl.DataFrame(columns | shares)
+    def predictions(self) -> TrainingSet:
+        """Every row with the end model's probabilities, in the form that exports."""
+        model = self.classifier()
+        proba = model.predict_proba(self.table)
+        why = [f"{model.kind} of run {self._last('train', 'train a model', 'consilience train').id}"] * len(self.table)
+        return TrainingSet(self.table, Labels(*model.classes_.tolist()), proba, np.ones(len(self.table)), why)
 
     # runs
 

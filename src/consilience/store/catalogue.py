@@ -24,7 +24,8 @@ CREATE TABLE reject (
     line INTEGER NOT NULL, reason TEXT NOT NULL, content TEXT NOT NULL
 );
 CREATE TABLE vote_column (
-    key TEXT PRIMARY KEY, blob TEXT NOT NULL, failed INTEGER NOT NULL, failed_id TEXT, failure TEXT, seconds REAL NOT NULL
+    key TEXT PRIMARY KEY, blob TEXT NOT NULL,
+    failed INTEGER NOT NULL, failed_id TEXT, failure TEXT, seconds REAL NOT NULL
 );
 CREATE TABLE run (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, started REAL NOT NULL, blob TEXT, record TEXT NOT NULL
@@ -50,13 +51,14 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"The catalogue {path} cannot be opened: {error}.\n"
-                "Fix: if another program holds it, wait; if it is damaged, move .consilience away and add the files again."
+                "Fix: if another program holds it, wait; if it is damaged, move .consilience away and add the files."
             ) from error
 
     def _prepare(self, mode: str) -> None:
         if mode != "wal":
             raise StoreError(
-                f"The folder of {self.path} cannot keep a write-ahead log (a network drive?).\nFix: move the project to a local disk."
+                f"The folder of {self.path} cannot keep a write-ahead log (a network drive?).\n"
+                "Fix: move the project to a local disk."
             )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:

@@ -1,0 +1,1 @@
+"""On top: the command line. One file a verb; only this folder prints."""
