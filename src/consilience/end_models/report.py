@@ -168,11 +168,11 @@ def report_votes(
 
 def slice_masks(rows: Table, slices: Slices) -> dict[str, Mask]:
     """Which rows each function votes on, by the function's name."""
-    functions = list(slices.values() if isinstance(slices, Mapping) else slices)
-    if not functions:
+    named = slices if isinstance(slices, Mapping) else {f.name or f.description: f for f in slices}
+    if not named:
         return {}
-    labels = Labels(*dict.fromkeys([label for function in functions for label in function.labels or ()] or ["in"]))
-    votes = apply(slices, rows, labels=labels)
+    labels = Labels(*dict.fromkeys([label for function in named.values() for label in function.labels or ()] or ["in"]))
+    votes = apply(named, rows, labels=labels)
     return {name: votes.votes[:, place] >= 0 for place, name in enumerate(votes.names)}
 
 

@@ -61,6 +61,7 @@ class BaseLabelModel(ABC):
     """
 
     kind: ClassVar[str]
+    accuracy_means: str = "learned accuracy"  # what accuracies_ is, as tables call it
     labels_: Labels
     function_names_: list[str]
     class_balance_: Floats
@@ -134,7 +135,7 @@ class BaseLabelModel(ABC):
     def summary(self, matrix: LabelMatrix | None = None) -> View:
         """What was learned: each function's accuracy, beside its accuracy on the gold of a matrix, if one is given."""
         self._check_fitted()
-        columns = ["function", "learned accuracy"]
+        columns = ["function", self.accuracy_means]
         rows: list[list[Any]] = [[n, float(a)] for n, a in zip(self.function_names_, self.accuracies_, strict=True)]
         if matrix is not None and matrix.n_gold:
             columns += ["on gold", "low", "high", "gold"]

@@ -76,6 +76,7 @@ class LabelModel(BaseLabelModel):
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
         name, reason = _choose(scored if gold_rows >= GOLD_ENOUGH else {}, gold_rows, bound, residual, upset)
         self.chosen_ = candidates[name]
+        self.accuracy_means = self.chosen_.accuracy_means
         if (evidence.known >= 0).any():
             self.chosen_._fit(evidence, balance, seed)
         self.class_balance_, self.accuracies_ = self.chosen_.class_balance_, self.chosen_.accuracies_
@@ -125,6 +126,7 @@ class LabelModel(BaseLabelModel):
         self.chosen_ = MajorityVote() if meta["inner_kind"] == MajorityVote.kind else DawidSkene()
         inner = {name.removeprefix("inner_"): part for name, part in parts.items() if name.startswith("inner_")}
         self.chosen_._restore(meta["inner"], inner)
+        self.accuracy_means = self.chosen_.accuracy_means
         self.findings_ = Findings(**meta["findings"])
 
 

@@ -28,6 +28,7 @@ class MajorityVote(BaseLabelModel):
     """
 
     kind = "majority vote"
+    accuracy_means = "agrees with the majority"
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k = evidence.n_classes
@@ -53,7 +54,7 @@ def vote_shares(votes: npt.NDArray[Any], n_classes: int) -> Floats:
 
 
 def expected_accuracies(evidence: Evidence, proba: Floats) -> Floats:
-    """Share of each function's votes that is right, if classes have these probabilities. returns: (m,); NaN for no votes."""
+    """Share of each function's votes that is right, if classes have these probabilities. returns: (m,), NaN if none."""
     rows = np.arange(len(evidence.votes))
     accuracies = []
     for column in evidence.votes.T:

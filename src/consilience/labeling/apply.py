@@ -141,7 +141,8 @@ def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunctio
             raise FunctionError(
                 f"{shown} is not a labeling function.\nFix: decorate it with @labeling_function('label')."
             )
-        name = name or function.name or holders.get(id(function))
+        if name is None and function.name is None:
+            function.name = holders.get(id(function))  # for good: reports and slices call it so from now on
         named.append(function.named(name) if name else function)
     return named
 

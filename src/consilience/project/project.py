@@ -273,9 +273,10 @@ class Project:
         return LabelMatrix.stack(parts, self.table)
 
     def open_matrix(self, part: str = "all") -> LabelMatrix:
-        """The votes as people may look at them while they write functions: the only gold in it is that of dev rows."""
+        """The votes as people may look at them while they write functions: its only gold is that of dev rows."""
         dev = dict(self.split.items()).get("dev")
-        seen = self.matrix.ids.is_in(dev.ids.implode()).to_numpy() if dev is not None else np.zeros(len(self.matrix), bool)
+        dev_ids = dev.ids if dev is not None else self.table.ids.clear()
+        seen = self.matrix.ids.is_in(dev_ids.implode()).to_numpy()
         matrix = self.matrix.with_gold(np.where(seen, self.matrix.gold, ABSTAIN).astype(np.int16))
         return matrix if part == "all" else matrix.on(self.part_named(part))
 
