@@ -17,14 +17,14 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
 nitpicky = False
 
-ENTRY = re.compile(r"^([A-Za-z_][\w, ]{0,60}): (.*)$")
+ENTRY = re.compile(r"^((?:``)?[a-z]\w*(?:``)?(?:, (?:``)?[a-z]\w*(?:``)?)*): (.*)$")
 NAME = re.compile(r"(?<![\w`.])([A-Za-z]\w*_|\.\.\.)(?![\w`])")
 
 
 def as_restructured_text(lines: list[str]) -> list[str]:
     """Our docstrings (plain paragraphs, `name: what it is` lines, examples, indented tables) in Sphinx's markup."""
     made: list[str] = []
-    for paragraph in "\n".join(lines).split("\n\n"):
+    for place, paragraph in enumerate("\n".join(lines).split("\n\n")):
         block = [line for line in paragraph.splitlines() if line.strip()]
         if not block:
             continue
@@ -33,19 +33,19 @@ def as_restructured_text(lines: list[str]) -> list[str]:
         elif all(line.startswith("    ") for line in block) or any(c in paragraph for c in "├└"):
             made += ["::", "", *("    " + line for line in block), ""]
         else:
-            made += [*_paragraph(block), ""]
+            made += [*_paragraph(block, entries=place > 0), ""]
     return made
 
 
-def _paragraph(block: list[str]) -> list[str]:
+def _paragraph(block: list[str], entries: bool) -> list[str]:
     made: list[str] = []
     listed = False
     for line in block:
         text = NAME.sub(r"``\1``", line.strip().replace("`", "``").replace("*", "\\*").replace("|", "\\|"))
-        entry = ENTRY.match(text)
+        entry = ENTRY.match(text) if entries else None
         if entry:
             made += [] if listed or not made else [""]
-            made.append(f"* **{entry[1].strip('`')}**: {entry[2]}")
+            made.append(f"* **{entry[1].replace('`', '')}**: {entry[2]}")
             listed = True
         else:
             made.append(("  " if listed else "") + text)

@@ -45,8 +45,8 @@ class View:
             right = any(_is_number(row[place]) for row in self.rows)
             grid.add_column(Text(name), justify="right" if right else "left", overflow="fold")
         for row in self.rows:
-            grid.add_row(*(Text(show(cell)) for cell in row))
-        return Group(grid, *(Text(note) for note in self.notes))
+            grid.add_row(*(Text(visible(show(cell))) for cell in row))
+        return Group(grid, *(Text(visible(note)) for note in self.notes))
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -83,6 +83,18 @@ def show(cell: Any) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     return f"{cell:.3f}" if abs(cell) < 1000 else f"{cell:,.0f}"
+
+
+CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+
+
+def visible(text: str) -> str:
+    """Text whose control characters are pictures of themselves, so that data cannot steer a terminal.
+
+    >>> visible("red \\x1b[31m")
+    'red ␛[31m'
+    """
+    return text.translate(CONTROLS)
 
 
 def plain(cell: Any) -> Any:

@@ -39,9 +39,11 @@ class Session:
 
     def say(self, text: str, **facts: Any) -> None:
         """A line for people, and facts for programs."""
+        from consilience.views import visible
+
         self.answer |= facts
         if not self.as_json:
-            self.console.print(text, markup=False)
+            self.console.print(visible(text), markup=False)
 
     def show(self, view: Any, **facts: Any) -> None:
         """A table for people, and facts for programs."""

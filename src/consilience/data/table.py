@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row, make_rows
 from consilience.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from consilience.data.split import Split
 
 
 @dataclass(frozen=True)
@@ -147,11 +150,11 @@ class Table:
         """Every row as the record a labeling function gets."""
         return make_rows(self.features, self.text_column, self.gold_column)
 
-    def split(self, *args: Any, **kwargs: Any) -> Any:
+    def split(self, *, by: str | None = None, column: str | None = None, seed: int = 0, **sizes: int | float) -> Split:
         """Parts of this table, such as train, dev and test; see consilience.data.split.split."""
         from consilience.data.split import split
 
-        return split(self, *args, **kwargs)
+        return split(self, by=by, column=column, seed=seed, **sizes)
 
     def _with(self, frame: pl.DataFrame) -> Table:
         return Table(

@@ -171,8 +171,8 @@ def slice_masks(rows: Table, slices: Slices) -> dict[str, Mask]:
     named = slices if isinstance(slices, Mapping) else {f.name or f.description: f for f in slices}
     if not named:
         return {}
-    labels = Labels(*dict.fromkeys([label for function in named.values() for label in function.labels or ()] or ["in"]))
-    votes = apply(named, rows, labels=labels)
+    given = [label for function in named.values() for label in function.labels or ()]
+    votes = apply(named, rows, labels=list(dict.fromkeys([*(rows.labels or ()), *given, *rows.gold_names()])))
     return {name: votes.votes[:, place] >= 0 for place, name in enumerate(votes.names)}
 
 

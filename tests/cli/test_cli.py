@@ -1,0 +1,193 @@
+"""The command line in temporary folders: every verb, its exit code, its JSON, and what comes next."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from consilience.cli.main import VERBS, app
+from consilience.project.project import Project
+
+DECLARED = """
+[money]
+label = "spam"
+keywords = ["cash", "prize"]
+[link]
+label = "spam"
+pattern = 'www'
+[short]
+label = "ham"
+expression = "length(text) < 16"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open("rows.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(60):
+            writer.writerow([f"cash prize at www {i}" if i % 2 else f"hello you {i}", "spam" if i % 2 else "ham"])
+        file.write('"a line, with too many, fields"\n')
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def ready(folder):
+    assert run("init", ".", "--labels", "ham,spam", "--gold", "label").exit_code == 0
+    (folder / "lfs.toml").write_text(DECLARED)
+    assert run("add", "rows.csv").exit_code == 0
+
+
+def test_every_step_says_what_it_did_and_what_comes_next(folder):
+    ready(folder)
+    steps = [
+        (["apply"], "3 of 3 functions computed", "consilience fit"),
+        (["lfs", "--on", "dev"], "money", "consilience"),
+        (["show", "--where", "money & link", "-n", "2"], "30 of 60 rows", "consilience apply"),
+        (["show", "--rejects"], "1 fields where the header has 2", "consilience"),
+        (["fit"], "picked", "consilience train"),
+        (["train"], "speaks for", "consilience eval"),
+        (["eval", "--slices", "--supervised"], "trained on all gold", "consilience export"),
+        (["export", "out.parquet"], "rows of the training-set", "consilience runs"),
+        (["runs"], "apply", "consilience diff"),
+        (["diff", "1", "1"], "no difference", "consilience runs"),
+        (["doctor"], "the store is whole", "consilience"),
+        (["trust"], "trusted", "consilience apply"),
+    ]
+    for arguments, said, following in steps:
+        done = run(*arguments)
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+        assert f"next: {following}" in done.output or following in done.output.split("next:")[1]
+
+
+@pytest.mark.parametrize("verb", ["apply", "lfs", "show", "fit", "train", "eval", "runs", "doctor"])
+def test_json_is_one_object_with_the_verb_and_what_comes_next(folder, verb):
+    ready(folder)
+    for earlier in ("apply", "fit", "train"):
+        run(earlier)
+    answer = json.loads(run(verb, "--json").output)
+    assert answer["verb"] == verb
+    assert answer["next"]
+
+
+def test_all_verbs_take_json_and_explain_themselves():
+    for verb in VERBS:
+        text = run(verb, "--help").output
+        assert "--json" in text
+    assert run("--version").output.startswith("consilience ")
+
+
+def test_exit_codes_are_as_documented(folder):
+    assert run("apply").exit_code == 1
+    assert run("no-such-verb").exit_code == 2
+    ready(folder)
+    run("apply")
+    project = Project(folder)
+    blob = project.catalogue.one("SELECT blob FROM vote_column")["blob"]
+    project.close()
+    project.blobs.path(blob).write_bytes(b"rubbish")
+    assert run("doctor").exit_code == 3
+    assert run("doctor", "--repair").exit_code == 0
+    assert run("apply").exit_code == 0
+    (folder / ".consilience" / "token").unlink()
+    assert run("apply").exit_code == 4
+    assert run("apply", "--no-python").exit_code == 0
+
+
+def test_errors_are_messages_not_tracebacks(folder):
+    done = run("fit")
+    assert "Traceback" not in done.output
+    assert "Fix: make one with `consilience init`" in done.output
+    failed = json.loads(run("fit", "--json").output)
+    assert failed["kind"] == "StoreError"
+    assert "Fix:" in failed["error"]
+
+
+def test_a_changed_function_recomputes_one_column(folder):
+    ready(folder)
+    run("apply")
+    (folder / "lfs.toml").write_text(DECLARED.replace("'www'", "'http'"))
+    assert "1 of 3 functions computed" in run("apply").output
+
+
+def test_hostile_text_is_printed_as_text(folder):
+    (folder / "evil.jsonl").write_text(json.dumps({"text": "[bold]x[/] [link=http://a]y[/link] \x1b[31m"}) + "\n")
+    run("init", ".", "--labels", "a,b")
+    (folder / "lfs.toml").write_text("[k]\nlabel = 'a'\npattern = 'x'\n")
+    run("add", "evil.jsonl")
+    run("apply")
+    shown = run("show").output
+    assert "[bold]x[/]" in shown
+    assert "\x1b" not in shown
+
+
+SLOW = """
+import time
+import consilience as cs
+
+def make(name):
+    @cs.labeling_function("spam", name=name)
+    def slow(row):
+        time.sleep(0.0005)
+        return "cash" in row.text
+    return slow
+
+a, b = make("a"), make("b")
+"""
+
+
+def command(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "consilience.cli.main", *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ.copy(),
+    )
+
+
+def test_a_killed_apply_leaves_nothing_torn(folder):
+    ready(folder)
+    (folder / "lfs.py").write_text(SLOW)
+    chance = random.Random(5)
+    for attempt in range(10):
+        (folder / "lfs.toml").write_text(DECLARED.replace("'www'", f"'w{attempt}'"))
+        process = command(folder, "apply")
+        time.sleep(chance.uniform(0.05, 0.8))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert run("doctor").exit_code == 0
+    (folder / "lfs.toml").write_text(DECLARED)
+    assert run("apply").exit_code == 0
+    answer = json.loads(run("lfs", "--json").output)
+    assert {line["function"]: line["votes"] for line in answer["functions"]} == {
+        "money": 30,
+        "link": 30,
+        "short": 30,
+        "a": 30,
+        "b": 30,
+    }
+
+
+def test_two_processes_apply_at_once(folder):
+    ready(folder)
+    (folder / "lfs.py").write_text(SLOW)
+    processes = [command(folder, "apply") for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert run("doctor").exit_code == 0
+    assert len(json.loads(run("runs", "--json").output)["runs"]) == 2

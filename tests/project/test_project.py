@@ -1,0 +1,292 @@
+"""A project keeps rows, votes, models and runs, and computes only what changed."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from consilience.errors import DataError, FunctionError, ModelError, StoreError, TrustError
+from consilience.project.diff import compare_runs
+from consilience.project.doctor import examine
+from consilience.project.export import export_to
+from consilience.project.project import Project, find_project
+from consilience.project.trust import is_trusted, trust
+
+DECLARED = """
+[money]
+label = "spam"
+keywords = ["cash", "prize"]
+
+[link]
+label = "spam"
+pattern = 'www'
+
+[short]
+label = "ham"
+expression = "length(text) < 12"
+"""
+WRITTEN = '''
+import consilience as cs
+
+GREETINGS = {"hi", "hello"}
+
+@cs.labeling_function("ham")
+def greets(row):
+    """People say hello."""
+    return row.text.split()[0] in GREETINGS
+'''
+
+
+def messages(n, offset=0):
+    kinds = [
+        ("cash prize at www", "spam"),
+        ("hello you", "ham"),
+        ("win cash today please", "spam"),
+        ("hi there mate", "ham"),
+    ]
+    return [{"text": f"{kinds[i % 4][0]} {i}", "label": kinds[i % 4][1]} for i in range(offset, offset + n)]
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project.init(tmp_path / "p", labels=["ham", "spam"], gold="label")
+    (made.folder / "lfs.toml").write_text(DECLARED)
+    (made.folder / "lfs.py").write_text(WRITTEN)
+    made.add(messages(80))
+    yield made
+    made.close()
+
+
+def computed(matrix):
+    return [info.name for info in matrix.functions if not info.from_store]
+
+
+def test_the_whole_way_from_rows_to_an_export(project, tmp_path):
+    matrix = project.apply()
+    assert matrix.names == ["money", "link", "short", "greets"]
+    model, fit = project.fit()
+    _, train = project.train(min_confidence=0.5)
+    reports, run = project.evaluate(slices=["money", "short & !link"], supervised=True)
+    assert list(reports) == ["majority vote", "label model", "end model", "trained on all gold"]
+    assert reports["end model"].accuracy.value > 0.9
+    assert [s.name for s in reports["end model"].slices] == ["money", "short & !link"]
+    assert [r.kind for r in project.runs()] == ["apply", "fit", "train", "eval"]
+    assert run.record["fit"] == fit.id
+    assert run.record["train"] == train.id
+    for name in ("a.parquet", "a.jsonl", "a.csv", "folder"):
+        assert export_to(project, tmp_path / name) == len(project.training_set())
+    assert export_to(project, tmp_path / "b.parquet", "predictions") == 80
+    assert np.array_equal(project.label_model().predict_proba(matrix), model.predict_proba(matrix))
+
+
+def test_only_the_changed_function_is_computed_again(project):
+    assert len(computed(project.apply())) == 4
+    assert computed(project.apply()) == []
+    (project.folder / "lfs.toml").write_text(DECLARED.replace('"cash"', '"money", "cash"'))
+    assert computed(project.apply()) == ["money"]
+    (project.folder / "lfs.py").write_text(WRITTEN.replace('"hello"}', '"hello", "yo"}'))
+    assert computed(project.apply()) == ["greets"]
+    (project.folder / "lfs.py").write_text(WRITTEN.replace("People say hello.", "Only the words of the docstring."))
+    project.apply()
+    (project.folder / "lfs.py").write_text(WRITTEN.replace("def greets", "def renamed"))
+    assert computed(project.apply()) == []
+
+
+def test_added_rows_leave_the_votes_on_old_rows_alone(project):
+    project.apply()
+    before = project.catalogue.one("SELECT count(*) AS n FROM vote_column")["n"]
+    assert project.add(messages(20, offset=80)).n_rows == 20
+    with pytest.raises(StoreError, match=r"changed since the last apply.*\nFix: run `consilience apply`"):
+        _ = project.matrix
+    assert len(project.apply()) == 100
+    assert project.catalogue.one("SELECT count(*) AS n FROM vote_column")["n"] == 2 * before
+
+
+def test_the_same_rows_twice_change_nothing_and_known_ids_are_set_aside(project):
+    assert project.add(messages(80)).was_there
+    again = project.add(messages(90))
+    assert again.n_rows == 10
+    assert len(again.rejects) == 80
+    assert "already has the id" in again.rejects[0].reason
+
+
+def test_a_stored_matrix_equals_the_applied_one_and_runs_no_code(project):
+    matrix = project.apply()
+    (project.folder / "lfs.py").write_text("raise SystemExit('must not run')")
+    assert np.array_equal(project.matrix.votes, matrix.votes)
+    assert project.matrix.names == matrix.names
+
+
+def test_people_see_the_gold_of_dev_rows_only(project):
+    project.apply()
+    assert project.open_matrix().n_gold == len(project.split["dev"])
+    assert project.open_matrix("test").n_gold == 0
+    assert project.matrix.n_gold == 80
+
+
+def test_errors_come_before_their_cause_is_needed(project):
+    for act, hint in (
+        (lambda: project.matrix, "consilience apply"),
+        (project.label_model, "consilience fit"),
+        (project.classifier, "consilience train"),
+        (lambda: project.run(99), "consilience runs"),
+    ):
+        with pytest.raises(StoreError, match=f"Fix: .*{hint}"):
+            act()
+    project.apply()
+    with pytest.raises(ModelError, match="Did you mean 'majority'"):
+        project.fit("majorit")
+    with pytest.raises(DataError, match="There is no part 'tset'"):
+        project.part_named("tset")
+
+
+def test_a_project_without_gold_trains_and_says_it_cannot_score(tmp_path):
+    project = Project.init(tmp_path, labels=["ham", "spam"])
+    (tmp_path / "lfs.toml").write_text(DECLARED)
+    project.add([{"text": row["text"]} for row in messages(40)])
+    project.apply()
+    project.fit()
+    project.train()
+    with pytest.raises(DataError, match="No row has gold"):
+        project.evaluate()
+    project.close()
+
+
+def test_python_from_elsewhere_does_not_run_before_it_is_trusted(project, tmp_path):
+    project.close()
+    copy = tmp_path / "copy"
+    shutil.copytree(project.folder, copy)
+    (copy / "lfs.py").write_text("raise SystemExit('this ran')")
+    stranger = Project(copy)
+    with pytest.raises(TrustError, match=r"nobody on this machine has trusted.*\nFix: .*consilience trust"):
+        stranger.apply()
+    assert stranger.apply(python=False).names == ["money", "link", "short"]
+    assert not is_trusted(copy)
+    (copy / "lfs.py").write_text(WRITTEN)
+    trust(copy)
+    assert "greets" in stranger.apply().names
+    stranger.close()
+
+
+def test_a_folder_that_takes_the_place_of_a_trusted_one_is_not_trusted(project, tmp_path):
+    other = tmp_path / "other"
+    Project.init(other, labels=["ham", "spam"], trusted=False).close()
+    project.close()
+    shutil.rmtree(project.folder)
+    shutil.copytree(other, project.folder)
+    assert not is_trusted(project.folder)
+
+
+def test_init_does_not_trust_python_that_was_there_before(tmp_path):
+    (tmp_path / "lfs.py").write_text("raise SystemExit('this ran')")
+    Project.init(tmp_path, labels=["a", "b"]).close()
+    assert not is_trusted(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[projct]\nlabels = ['a']", "Did you mean 'project'"),
+        ("[project]\nlabels = ['a', 'b']\n[data]\ntxt = 'x'", "Did you mean 'text'"),
+        ("[project]\nlabels = 'a'", "labels in .project. is 'a'"),
+        ("[project", "cannot be read"),
+        ("[data]\ntext = 'x'", "names no labels"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, text, message):
+    (tmp_path / "consilience.toml").write_text(text)
+    with pytest.raises(StoreError, match=message):
+        Project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[a]\nlabel = 'spam'", r"\[a\] in .* is not a function"),
+        ("[a]\nlabel = 'spam'\npattern = '(?=x)'", "look-around"),
+        ("[a]\nlabel = 'spam'\npattern = 'x'\nignorecase = true", "Did you mean 'ignore_case'"),
+        ("[a]\nlabel = 'spam'\nkeywords = []", "no phrase at all"),
+        ("a = 1", "is not a function"),
+        ("[a", "cannot be read"),
+        ("[a]\nlabel = 'sapm'\nkeywords = ['x']", "Did you mean 'spam'"),
+    ],
+)
+def test_wrong_declarations_are_named(project, text, message):
+    (project.folder / "lfs.toml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        project.apply()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("def f(:", "line 1"), ("x = 1\ny = 1 / 0", "line 2 .*ZeroDivisionError"), ("import nothing_such", "")],
+)
+def test_a_broken_lfs_py_names_its_line(project, code, message):
+    (project.folder / "lfs.py").write_text(code)
+    with pytest.raises(FunctionError, match=rf"lfs\.py failed at {message}"):
+        project.apply()
+
+
+def test_a_function_may_use_a_module_beside_it(project):
+    (project.folder / "words.py").write_text("GOOD = {'hi'}")
+    (project.folder / "lfs.py").write_text(
+        "import consilience as cs\nfrom words import GOOD\n\n"
+        "@cs.labeling_function('ham')\ndef good(row):\n    return bool(GOOD & set(row.text.split()))\n"
+    )
+    assert "good" in project.apply().names
+
+
+def test_diff_tells_what_changed_and_what_came_of_it(project):
+    project.apply()
+    _, first = project.fit("majority")
+    (project.folder / "lfs.toml").write_text(DECLARED.replace('"prize"', '"win"'))
+    project.apply()
+    _, second = project.fit("dawid-skene")
+    changed = {row[0] for row in compare_runs(project.run(first.id), project.run(second.id)).rows}
+    assert {"model", "functions money"} <= changed
+    assert "functions link" not in changed
+    with pytest.raises(StoreError, match="compare runs of one kind"):
+        compare_runs(project.run(1), second)
+
+
+def test_doctor_finds_damage_and_mends_what_can_be_made_again(project):
+    project.apply()
+    project.fit()
+    assert not [f for f in examine(project) if f.damage]
+    column = project.catalogue.one("SELECT blob FROM vote_column")["blob"]
+    project.blobs.path(column).write_bytes(b"rubbish")
+    part = project.catalogue.one("SELECT blob FROM part")["blob"]
+    project.blobs.path(part).unlink()
+    found = [f for f in examine(project) if f.damage]
+    assert len(found) == 2
+    assert any("80 rows from memory: add that file again" in f.fix for f in found)
+    assert all(f.mended for f in examine(project, repair=True) if f.damage)
+    fresh = Project(project.folder)
+    fresh.add(messages(80))
+    assert len(fresh.apply()) == 80
+    assert not [f for f in examine(fresh) if f.damage]
+    fresh.close()
+
+
+def test_doctor_finds_files_that_nobody_asks_for(project):
+    project.blobs.put(b"left over")
+    later = Project(project.folder, clock=lambda: project.clock() + 3600)
+    assert "1 files in the store are no longer asked for" in [f.what for f in examine(later)]
+    examine(later, repair=True)
+    assert not any("no longer" in f.what for f in examine(later))
+    later.close()
+
+
+def test_a_project_is_found_from_below_and_not_from_elsewhere(project, tmp_path):
+    below = project.folder / "a" / "b"
+    below.mkdir(parents=True)
+    assert find_project(below) == project.folder
+    with pytest.raises(StoreError, match="consilience init"):
+        find_project(tmp_path)
+
+
+def test_a_second_project_is_not_made_over_a_first(project):
+    with pytest.raises(StoreError, match="There is a project"):
+        Project.init(project.folder, labels=["a"])
