@@ -23,6 +23,17 @@ STYLE = """<style scoped>
 </style>"""
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A cell that looks better in HTML: its plain text, and markup whose parts are escaped already."""
+
+    text: str
+    markup: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @dataclass
 class View:
     """A titled table with notes under it: what most results of this package look like when shown."""
@@ -64,6 +75,8 @@ class View:
         return f'<div class="cs">{STYLE}{title}<table><tr>{head}</tr>{body}</table>{notes}</div>'
 
     def _cell(self, column: str, cell: Any) -> str:
+        if isinstance(cell, Marked):
+            return f"<td>{cell.markup}</td>"
         text = html.escape(show(cell))
         if column in self.bars and isinstance(cell, float) and cell == cell:
             text += f' <span class="bar" style="width:{max(cell, 0) * 5:.2f}em"></span>'
@@ -103,6 +116,8 @@ def plain(cell: Any) -> Any:
         return None if cell != cell else round(cell, 6)
     if isinstance(cell, tuple):
         return [plain(part) for part in cell]
+    if isinstance(cell, Marked):
+        return cell.text
     return cell
 
 

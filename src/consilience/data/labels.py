@@ -58,8 +58,7 @@ class Labels(Sequence[str]):
 
     def encode(self, names: Iterable[str | None]) -> npt.NDArray[np.int16]:
         """Codes of names, ABSTAIN for None. returns: (n,) int16. Raises LabelError at the first unknown name."""
-        codes = self._codes
-        return np.fromiter((ABSTAIN if n is None else codes.get(n, None) or self.index(n) for n in names), np.int16)
+        return np.fromiter((ABSTAIN if name is None else self.index(name) for name in names), np.int16)
 
     def decode(self, codes: Iterable[int]) -> list[str | None]:
         """Names of codes, None for ABSTAIN.

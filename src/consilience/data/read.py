@@ -107,10 +107,15 @@ def _need_text(
     frame: pl.DataFrame, lines: list[int], text: str, rejects: list[Reject]
 ) -> tuple[pl.DataFrame, list[int]]:
     """Rows whose text is there; the others are set aside. Text that is not a string becomes one."""
-    if frame[text].dtype != pl.String:
-        frame = frame.with_columns(pl.col(text).cast(pl.String, strict=False))
+    frame = _as_text(frame, text)
     bad = frame[text].is_null()
     return _drop(frame, lines, bad, f"no text in column {text!r}", rejects)
+
+
+def _as_text(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The frame with that column as strings; NaN is null."""
+    values = frame[column].fill_nan(None) if frame[column].dtype.is_float() else frame[column]
+    return frame.with_columns(values.cast(pl.String, strict=False).alias(column))
 
 
 def _settle_ids(
@@ -121,8 +126,8 @@ def _settle_ids(
     if column is None:
         made = text_ids(frame.drop(gold) if gold else frame)
         return frame.insert_column(0, pl.Series("id", made, pl.String)), "id", lines
-    if not (frame[column].dtype.is_integer() or frame[column].dtype == pl.String):
-        frame = frame.with_columns(pl.col(column).cast(pl.String, strict=False))
+    if not frame[column].dtype.is_integer():
+        frame = _as_text(frame, column)
     frame, lines = _drop(frame, lines, frame[column].is_null(), f"no id in column {column!r}", rejects)
     twin = ~frame[column].is_first_distinct()
     frame, lines = _drop(frame, lines, twin, f"the id in column {column!r} is already taken", rejects)

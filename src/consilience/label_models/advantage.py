@@ -53,8 +53,7 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     """
     m, k, _ = theta.shape
     n = evidence.counts.sum()
-    said = np.concatenate([evidence.votes == c for c in range(k)], axis=1).astype(np.float64)  # (p, k*m)
-    observed = (said * evidence.counts[:, None]).T @ said / n
+    observed = _joint_votes(evidence) / n
     table = theta[:, :, 1:].transpose(2, 0, 1).reshape(k * m, k)  # (k*m, classes)
     modelled = (table * balance) @ table.T
     share = np.diag(observed)
@@ -66,3 +65,14 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
         return 0.0
     residual = ((observed - modelled) / np.outer(spread, spread))[pairs]
     return float(np.sqrt((residual**2).mean() * n))
+
+
+def _joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
+    """How many rows have both of two votes, for all pairs of votes. returns: (k*m, k*m), class by class."""
+    k, m = evidence.n_classes, evidence.votes.shape[1]
+    joint = np.zeros((k * m, k * m))
+    for start in range(0, len(evidence.votes), chunk):  # so that memory stays small however many patterns there are
+        votes, counts = evidence.votes[start : start + chunk], evidence.counts[start : start + chunk]
+        said = np.concatenate([votes == c for c in range(k)], axis=1).astype(np.float64)
+        joint += (said * counts[:, None]).T @ said
+    return joint

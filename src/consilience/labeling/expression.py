@@ -22,7 +22,7 @@ class Expression(MaskFunction):
             raise FunctionError(
                 f"The condition {condition!r} cannot be read: {error}.\nFix: correct the SQL."
             ) from None
-        self._identity = condition if isinstance(condition, str) else condition.meta.serialize(format="json")
+        self._identity = condition if isinstance(condition, str) else _serialized(condition)
         super().__init__(label, name, str(condition))
 
     @property
@@ -47,6 +47,16 @@ class Expression(MaskFunction):
                 "Fix: compare it with something."
             )
         return answer if len(answer) == len(batch) else answer.new_from_index(0, len(batch))
+
+
+def _serialized(condition: pl.Expr) -> str:
+    try:
+        return condition.meta.serialize(format="json")
+    except Exception as error:
+        raise FunctionError(
+            f"The Polars expression {condition} cannot be written down ({error}), so its changes could not be seen.\n"
+            "Fix: leave Python functions out of it, or use @labeling_function."
+        ) from None
 
 
 def expression(label: str, condition: str | pl.Expr, *, name: str | None = None) -> Expression:

@@ -63,6 +63,8 @@ def _inside(value: Any, seen: set[int]) -> Iterator[str]:
         yield f"{value.__name__} {getattr(value, '__version__', '')}"
     elif isinstance(value, type):
         yield _source(value) or value.__qualname__
+    elif hasattr(value, "tobytes"):  # a NumPy array
+        yield hashlib.sha256(value.tobytes()).hexdigest()
     else:
         yield str(getattr(value, "fingerprint", ""))
 

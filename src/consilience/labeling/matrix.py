@@ -20,7 +20,7 @@ from consilience.data.table import Table
 from consilience.errors import DataError, VoteError, nearest
 from consilience.labeling.function import Failure
 from consilience.labeling.patterns import Patterns, find_patterns
-from consilience.views import View, vote_mark
+from consilience.views import Marked, View, vote_mark
 
 if TYPE_CHECKING:
     from consilience.labeling.summary import Summary
@@ -170,6 +170,10 @@ class LabelMatrix:
         raises: DataError for an id the matrix does not have.
         """
         ids = rows.ids if isinstance(rows, (Table, LabelMatrix)) else pl.Series(list(rows), dtype=self.ids.dtype)
+        if ids.dtype != self.ids.dtype:
+            raise DataError(
+                f"The rows have ids of type {ids.dtype}, the matrix {self.ids.dtype}.\nFix: use rows of one table."
+            )
         mine = pl.DataFrame({"id": self.ids}).with_row_index("place")
         found = pl.DataFrame({"id": ids}).join(mine, on="id", how="left", maintain_order="left")
         lost = found.filter(pl.col("place").is_null())
@@ -228,7 +232,7 @@ class LabelMatrix:
         columns = ["id", *(["text"] if texts else []), "votes", *(["gold"] if self.n_gold else [])]
         lines = []
         for place in range(min(rows, len(self))):
-            votes = ", ".join(f"{name}={label}" for name, label, _ in self._votes_of(place)) or "(none)"
+            votes = self._votes_of(place)
             gold = self.labels.decode([int(self.gold[place])])
             lines.append(
                 [
@@ -240,21 +244,16 @@ class LabelMatrix:
             )
         return View(columns, lines, notes=[repr(self)])
 
-    def _votes_of(self, place: int) -> list[tuple[str, str, int]]:
-        """Function, label and code of each vote on one row."""
+    def _votes_of(self, place: int) -> Marked:
+        """Who said what of one row, to read."""
         row = self.votes[place]
-        return [(self.functions[j].name, self.labels[int(row[j])], int(row[j])) for j in np.flatnonzero(row >= 0)]
+        votes = [(self.functions[j].name, int(row[j])) for j in np.flatnonzero(row >= 0)]
+        text = ", ".join(f"{name}={self.labels[code]}" for name, code in votes) or "(none)"
+        return Marked(text, "".join(vote_mark(name, self.labels[code], code) for name, code in votes))
 
     def _repr_html_(self) -> str:
         """The summary, and the first rows with their votes: self-contained and escaped."""
-        view = self.view()
-        table = view.html()
-        for place in range(len(view.rows)):
-            plain = ", ".join(f"{name}={label}" for name, label, _ in self._votes_of(place))
-            if plain:
-                marks = "".join(vote_mark(*vote) for vote in self._votes_of(place))
-                table = table.replace(f"<td>{_escape(plain)}</td>", f"<td>{marks}</td>", 1)
-        return self.summary()._repr_html_() + table
+        return self.summary()._repr_html_() + self.view().html()
 
     def __len__(self) -> int:
         return len(self.votes)
@@ -287,9 +286,3 @@ def vote_type(n_classes: int) -> type[np.signedinteger[Any]]:
 def _short(text: str, limit: int = 110) -> str:
     flat = " ".join(str(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def _escape(text: str) -> str:
-    import html
-
-    return html.escape(text)
