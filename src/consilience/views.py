@@ -16,8 +16,10 @@ PALETTE = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b7791f", "#97266d", "#2
 STYLE = """<style scoped>
 .cs{font:13px/1.5 system-ui,sans-serif;color:inherit;max-width:100%;overflow-x:auto}
 .cs table{border-collapse:collapse;margin:.4em 0}.cs th{text-align:left;font-weight:600;border-bottom:1px solid #8886}
+.cs th.num{text-align:right}
 .cs td,.cs th{padding:.15em .7em .15em 0;vertical-align:top}.cs .num{text-align:right;font-variant-numeric:tabular-nums}
-.cs .bar{display:inline-block;height:.7em;background:#4a90d9;border-radius:2px;vertical-align:baseline}
+.cs .track{display:inline-block;width:4em;text-align:left;background:#8882;border-radius:2px}
+.cs .bar{display:inline-block;height:.6em;background:#4a90d9;border-radius:2px}
 .cs .vote{border:1px solid;border-radius:3px;padding:0 .3em;margin-right:.3em;white-space:nowrap;font-size:12px}
 .cs .note{opacity:.7}.cs .text{max-width:46em}
 </style>"""
@@ -53,8 +55,8 @@ class View:
 
         grid = Table(title=self.title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for place, name in enumerate(self.columns):
-            right = any(_is_number(row[place]) for row in self.rows)
-            grid.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+            justify: Any = "right" if self._numeric(place) else "left"
+            grid.add_column(Text(name), justify=justify, overflow="fold")
         for row in self.rows:
             grid.add_row(*(Text(visible(show(cell))) for cell in row))
         return Group(grid, *(Text(visible(note)) for note in self.notes))
@@ -68,18 +70,25 @@ class View:
 
     def html(self) -> str:
         """The table as self-contained HTML."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+        head = "".join(map(self._head, range(len(self.columns))))
         body = "".join(f"<tr>{''.join(map(self._cell, self.columns, row))}</tr>" for row in self.rows)
         notes = "".join(f'<div class="note">{html.escape(note)}</div>' for note in self.notes)
         title = f"<b>{html.escape(self.title)}</b>" if self.title else ""
         return f'<div class="cs">{STYLE}{title}<table><tr>{head}</tr>{body}</table>{notes}</div>'
+
+    def _numeric(self, place: int) -> bool:
+        return any(_is_number(row[place]) for row in self.rows)
+
+    def _head(self, place: int) -> str:
+        side = ' class="num"' if self._numeric(place) else ""
+        return f"<th{side}>{html.escape(self.columns[place])}</th>"
 
     def _cell(self, column: str, cell: Any) -> str:
         if isinstance(cell, Marked):
             return f"<td>{cell.markup}</td>"
         text = html.escape(show(cell))
         if column in self.bars and isinstance(cell, float) and cell == cell:
-            text += f' <span class="bar" style="width:{max(cell, 0) * 5:.2f}em"></span>'
+            text += f' <span class="track"><span class="bar" style="width:{max(cell, 0):.0%}"></span></span>'
         return f'<td class="num">{text}</td>' if _is_number(cell) else f"<td>{text}</td>"
 
     def records(self) -> list[dict[str, Any]]:

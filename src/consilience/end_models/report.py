@@ -183,6 +183,8 @@ def _figures(name: str, gold: Ints, predicted: Ints, ids: npt.NDArray[Any], k: i
         return SliceReport(name, NOTHING, NOTHING, NOTHING, (), ())
     samples = bootstrap_tables(table, seed=seed)
     macro = percentile_interval(float(macro_f1_of(table)), macro_f1_of(samples))
-    f1 = percentile_interval(float(f1_by_class(table)[-1]), f1_by_class(samples)[:, -1]) if k == 2 else NOTHING
+    f1 = NOTHING
+    if k == 2 and (gold == 1).any() | (predicted == 1).any():
+        f1 = percentile_interval(float(f1_by_class(table)[-1]), f1_by_class(samples)[:, -1])
     accuracy = wilson(float(accuracy_of(table)) * len(gold), len(gold))
     return SliceReport(name, accuracy, macro, f1, tuple(ids.tolist()), tuple(ids[wrong].tolist()))
