@@ -100,10 +100,8 @@ class TrainingSet:
 
     def to_csv(self, path: Path | str, *, for_spreadsheets: bool = False) -> None:
         """Write CSV; lists become JSON. for_spreadsheets: cells a spreadsheet would run as formulas get a leading '."""
-        nested = [name for name, kind in self.frame.schema.items() if kind.is_nested()]
-        frame = self.frame.with_columns(
-            pl.Series(name, [json.dumps(_as_list(v), default=str) for v in self.frame[name]]) for name in nested
-        )
+        frame = self.frame
+        frame = frame.with_columns(_as_text(frame[name]) for name, kind in frame.schema.items() if kind.is_nested())
         if for_spreadsheets:
             text = pl.selectors.string()
             risky = text.str.contains(r"^[=+\-@\t\r]")
@@ -113,22 +111,23 @@ class TrainingSet:
 
     def to_huggingface(self, folder: Path | str) -> None:
         """Write a folder that `datasets.load_dataset(folder)` reads: Parquet, and a card naming the classes."""
-        folder = Path(folder)
         codes = pl.Series("label", self.soft_labels.argmax(axis=1), dtype=pl.Int64)
-        with replacing(folder / "data" / "train-00000-of-00001.parquet") as out:
-            self.frame.with_columns(codes).write_parquet(out)
-        with replacing(folder / "README.md") as out:
-            out.write(self._card().encode())
+        frame = self.frame.with_columns(codes)
+        frame = frame.with_columns(_as_text(frame[name]) for name, kind in frame.schema.items() if not _card_type(kind))
+        with replacing(Path(folder) / "data" / "train-00000-of-00001.parquet") as out:
+            frame.write_parquet(out)
+        with replacing(Path(folder) / "README.md") as out:
+            out.write(self._card(frame.schema).encode())
 
-    def _card(self) -> str:
+    def _card(self, schema: pl.Schema) -> str:
         features = []
-        for name, kind in self.frame.schema.items():
+        for name, kind in schema.items():
             features.append(f"  - name: {json.dumps(name)}")
             if name == "label":
                 features.append("    dtype:\n      class_label:\n        names:")
                 features += [f"          '{code}': {json.dumps(label)}" for code, label in enumerate(self.labels)]
             else:
-                features.append(_card_type(kind))
+                features.append(f"    {_card_type(kind)}")
         return (
             "---\ndataset_info:\n  features:\n" + "\n".join(features) + "\n"
             "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n\n"
@@ -137,11 +136,20 @@ class TrainingSet:
         )
 
 
-def _card_type(kind: Any) -> str:
-    names = {pl.String: "string", pl.Int64: "int64", pl.Float64: "float64", pl.Boolean: "bool", pl.Int32: "int32"}
-    if isinstance(kind, pl.List):
-        return f"    list: {names.get(kind.inner, 'string')}"  # type: ignore[call-overload]
-    return f"    dtype: {names.get(kind, str(kind).lower())}"
+def _card_type(kind: pl.DataType, key: str = "dtype") -> str:
+    """A column's type in the words of a dataset card; empty for a type that has none there."""
+    if kind == pl.String or kind == pl.Boolean:
+        return f"{key}: {'string' if kind == pl.String else 'bool'}"
+    if kind.is_integer() or kind in (pl.Float32, pl.Float64):
+        return f"{key}: {str(kind).lower()}"
+    return _card_type(kind.inner, "list") if isinstance(kind, pl.List) and key == "dtype" else ""
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """A column of any type as strings; what is nested as JSON."""
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None if v is None else json.dumps(_as_list(v), default=str) for v in column])
+    return column.cast(pl.String)
 
 
 def _as_list(value: Any) -> Any:
