@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +142,7 @@ def _card_type(kind: pl.DataType, key: str = "dtype") -> str:
         return f"{key}: {'string' if kind == pl.String else 'bool'}"
     if kind.is_integer() or kind in (pl.Float32, pl.Float64):
         return f"{key}: {str(kind).lower()}"
-    return _card_type(kind.inner, "list") if isinstance(kind, pl.List) and key == "dtype" else ""
+    return _card_type(cast(pl.DataType, kind.inner), "list") if isinstance(kind, pl.List) and key == "dtype" else ""
 
 
 def _as_text(column: pl.Series) -> pl.Series:

@@ -33,6 +33,13 @@ def advantage_bound(evidence: Evidence) -> float:
     return float(evidence.counts @ (could_win * chance).sum(axis=1) / evidence.counts.sum())
 
 
+def tie_share(evidence: Evidence) -> float:
+    """Share of the rows where two or more labels have the most votes: counting cannot decide them, a model can."""
+    ranked = np.sort(count_votes(evidence.votes, evidence.n_classes), axis=1)
+    tied = (ranked[:, -1] > 0) & (ranked[:, -1] == ranked[:, -2]) if evidence.n_classes > 1 else ranked[:, -1] < 0
+    return float(evidence.counts @ tied / evidence.counts.sum())
+
+
 def overturned(evidence: Evidence, proba: Floats) -> float:
     """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
     counts = count_votes(evidence.votes, evidence.n_classes)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation
+from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats, best_class
 from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.majority import MajorityVote
@@ -32,6 +32,7 @@ class Findings:
     covered: float
     density: float
     advantage_bound: float
+    ties: float
     residual: float
     overturned: float
     gold_rows: int
@@ -44,9 +45,9 @@ class LabelModel(BaseLabelModel):
     """Picks by itself between counting votes and learning how far to trust each function.
 
     The order of asking: with 30 or more covered rows of gold, gold decides. Else, if the votes leave little to gain
-    (`advantage_bound`), counting is enough. Else, if a Dawid-Skene model explains how functions agree
-    (`residual_correlation`), it is used as it is; if not, a cautious one that stays near its prior, unless that one
-    overturns more clear majorities than the bound makes believable.
+    (`advantage_bound`, and half of the ties), counting is enough. Else, if votes contradict each other enough to tell,
+    and a Dawid-Skene model explains how functions agree (`residual_correlation`), it is used as it is; if not, a
+    cautious one that stays near its prior, unless that one overturns more clear majorities than is believable.
 
     chosen_: the model that was picked. findings_: the figures and the reason; `print(model)` says them.
 
@@ -69,12 +70,15 @@ class LabelModel(BaseLabelModel):
         for model in candidates.values():
             model.labels_, model.function_names_ = self.labels_, self.function_names_
             model._fit(unlabelled, balance, seed)
-        bound = advantage_bound(evidence)
+        bound, ties = advantage_bound(unlabelled), tie_share(unlabelled)
         residual = residual_correlation(unlabelled, plain.theta_, plain.class_balance_)
         upset = overturned(unlabelled, careful._proba(evidence.votes))
         scored = {name: _gold_accuracy(model, evidence) for name, model in candidates.items()}
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
-        name, reason = _choose(scored if gold_rows >= GOLD_ENOUGH else {}, gold_rows, bound, residual, upset)
+        if gold_rows >= GOLD_ENOUGH:
+            name, reason = _choose_by_gold(scored, gold_rows)
+        else:
+            name, reason = _choose_by_votes(bound, ties, residual, upset)
         self.chosen_ = candidates[name]
         self.accuracy_means = self.chosen_.accuracy_means
         if (evidence.known >= 0).any():
@@ -85,6 +89,7 @@ class LabelModel(BaseLabelModel):
             covered=float(evidence.counts @ evidence.covered / total),
             density=float(evidence.counts @ (evidence.votes >= 0).sum(axis=1) / total),
             advantage_bound=bound,
+            ties=ties,
             residual=residual,
             overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
             gold_rows=gold_rows,
@@ -101,7 +106,7 @@ class LabelModel(BaseLabelModel):
         found = self.findings_
         lines = [
             f"{found.covered:.1%} of the rows have a vote, {found.density:.2f} votes a row; "
-            f"weighting could set right at most about {found.advantage_bound:.1%} of the rows",
+            f"weighting could set right at most about {found.advantage_bound:.1%} of them; {found.ties:.1%} are ties",
             f"picked {found.chosen}: {found.reason}",
         ]
         if found.chosen != "majority vote":
@@ -130,17 +135,22 @@ class LabelModel(BaseLabelModel):
         self.findings_ = Findings(**meta["findings"])
 
 
-def _choose(scored: dict[str, float], gold_rows: int, bound: float, residual: float, upset: float) -> tuple[str, str]:
-    """Name of the model to use, and why."""
-    if scored:
-        best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
-        return best, f"most accurate on the {gold_rows} covered rows of gold"
-    if bound < GAIN_WORTH_HAVING:
+def _choose_by_gold(scored: dict[str, float], gold_rows: int) -> tuple[str, str]:
+    """Name of the most accurate model, and why; counting where it is as good as any."""
+    best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
+    return best, f"most accurate on the {gold_rows} covered rows of gold"
+
+
+def _choose_by_votes(bound: float, ties: float, residual: float, upset: float) -> tuple[str, str]:
+    """Name of the model to use, and why, from the votes alone."""
+    if bound + ties / 2 < GAIN_WORTH_HAVING:
         return "majority vote", "so few votes contradict each other that counting is enough"
-    if residual <= FITS:
+    if bound >= GAIN_WORTH_HAVING and residual <= FITS:
         return "Dawid-Skene", f"it explains how functions agree (residual correlation {residual:.1f}, 1 by chance)"
-    if upset <= BELIEVABLE * bound:
-        return "cautious Dawid-Skene", f"the functions are not independent (residual correlation {residual:.1f}, not 1)"
+    if upset <= max(BELIEVABLE * bound, ties / 2):
+        known = "votes contradict each other too seldom to tell if the functions are independent"
+        copies = f"the functions are not independent (residual correlation {residual:.1f}, not 1)"
+        return "cautious Dawid-Skene", copies if residual > FITS else known
     return (
         "majority vote",
         f"the functions copy one another (residual correlation {residual:.1f}, not 1), and a generative model would "
