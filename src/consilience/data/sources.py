@@ -149,6 +149,7 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
 
 def _series(values: list[Any]) -> pl.Series:
     """A column of one type; values of several types (numbers and words, say) become text."""
+    values = [None if isinstance(value, float) and value != value else value for value in values]  # NaN is nothing
     kinds = {type(value) for value in values} - {type(None)}
     if len(kinds) > 1 and not kinds <= {int, float}:
         values = [
@@ -171,10 +172,14 @@ def from_csv(path: Path, delimiter: str, quote: str | None, columns: Sequence[st
 
     quote None: quotes are ordinary characters. columns: names, for a file without a header line.
     """
+    if len(delimiter) != 1 or (quote is not None and len(quote) != 1):
+        raise DataError(
+            f"The delimiter {delimiter!r} and the quote {quote!r} must be single characters.\nFix: give one each."
+        )
     options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "quoting": csv.QUOTE_NONE}
     if quote is not None:
         options.update(quoting=csv.QUOTE_MINIMAL, quotechar=quote)
-    records = _csv_records(list(_decoded_lines(path)), lambda text: _parse_csv(text, options), columns)
+    records = _csv_records(list(_decoded_lines(path)), lambda text: _parse_csv(text, options), quote or '"', columns)
     header: list[str] = list(columns) if columns else []
     rows, lines, rejects = [], [], []
     for line, record in track(records, f"reading {path.name}"):
@@ -210,7 +215,10 @@ def _header(record: list[str], path: Path) -> list[str]:
 
 
 def _csv_records(
-    lines: list[tuple[int, str | Reject]], parse: Callable[[str], list[str]], columns: Sequence[str] | None
+    lines: list[tuple[int, str | Reject]],
+    parse: Callable[[str], list[str]],
+    quote: str,
+    columns: Sequence[str] | None,
 ) -> Iterator[tuple[int, list[str] | Reject]]:
     """Records with the line each begins on. A record is one line, or more where a quoted cell holds line breaks."""
     width = len(columns) if columns else None
@@ -222,33 +230,41 @@ def _csv_records(
                 yield number, line
             place += 1
             continue
-        record, used = _parse_growing(lines, place, parse, width)
+        record, used = _parse_growing(lines, place, parse, quote, width)
         width = width or (len(record) if isinstance(record, list) else None)
         yield number, record
         place += used
 
 
 def _parse_growing(
-    lines: list[tuple[int, str | Reject]], place: int, parse: Callable[[str], list[str]], width: int | None
+    lines: list[tuple[int, str | Reject]], place: int, parse: Callable[[str], list[str]], quote: str, width: int | None
 ) -> tuple[list[str] | Reject, int]:
-    """One record from line `place` on, and the lines it used; or that line set aside, if no number of lines will do."""
-    number, text = lines[place][0], str(lines[place][1])
+    """One record from line `place` on, and the lines it used; or that line set aside, if no number of lines will do.
+
+    An open quote can only have closed where the quotes so far are even in number: only there is parsing tried again,
+    and once, so that no file takes more than linear time.
+    """
+    number, first = lines[place][0], str(lines[place][1])
     try:
-        return parse(text), 1
+        return parse(first), 1
     except csv.Error as error:
         reason = f"broken quotes: {error}"
-    if "unexpected end of data" in reason:  # a quote is open: the cell may go on in the next lines
+    if "unexpected end of data" in reason:
+        parts, n_quotes = [first], first.count(quote)
         for used, (_, more) in enumerate(lines[place + 1 : place + JOIN_LIMIT], 2):
             if isinstance(more, Reject):
                 break
-            text += more
-            record = _try(parse, text) if '"' in more or "'" in more else None
-            if record is not None and len(record) == width:
-                return record, used
-    return Reject(number, reason, str(lines[place][1])[:200]), 1
+            parts.append(more)
+            n_quotes += more.count(quote)
+            if n_quotes % 2 == 0:
+                record = _parse_or_none(parse, "".join(parts))
+                if record is not None and len(record) == width:
+                    return record, used
+                break
+    return Reject(number, reason, first[:200]), 1
 
 
-def _try(parse: Callable[[str], list[str]], text: str) -> list[str] | None:
+def _parse_or_none(parse: Callable[[str], list[str]], text: str) -> list[str] | None:
     try:
         return parse(text)
     except csv.Error:
@@ -271,6 +287,9 @@ def _typed(values: list[str]) -> pl.Series:
 def _decoded_lines(path: Path) -> Iterator[tuple[int, str | Reject]]:
     """Lines with their numbers, line ends kept; a line that is not UTF-8 comes as a Reject."""
     with path.open("rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise DataError(f"{path} is written in UTF-16.\nFix: save it as UTF-8.")
+        file.seek(0)
         for number, line in enumerate(file, 1):
             try:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
