@@ -76,7 +76,7 @@ class Labels(Sequence[str]):
         return iter(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._codes
+        return isinstance(name, str) and name in self._codes
 
     def __getitem__(self, position: Any) -> Any:
         return self._names[position]

@@ -64,7 +64,8 @@ def read(
     >>> table.rejects[0].reason
     "no text in column 'body'"
     """
-    raw = _load(source, format, delimiter, quote, columns)
+    as_written = {text or "text", id or "id", gold}
+    raw = _load(source, format, delimiter, quote, columns, as_written)
     frame, lines, rejects = raw.frame, raw.lines, list(raw.rejects)
     if not len(frame):
         raise DataError(f"{_name(source)} has no readable rows.{_why(rejects)}\nFix: check the file and its format.")
@@ -86,7 +87,14 @@ def read(
     return Table(frame, id=id, text=text, gold=gold, labels=labels, unit=unit, rejects=rejects)
 
 
-def _load(source: Any, format: str | None, delimiter: str | None, quote: str | None, columns: Any) -> Raw:
+def _load(
+    source: Any,
+    format: str | None,
+    delimiter: str | None,
+    quote: str | None,
+    columns: Sequence[str] | None,
+    as_written: set[str | None],
+) -> Raw:
     if not isinstance(source, (str, Path)):
         return from_memory(source)
     path = Path(source)
@@ -99,7 +107,7 @@ def _load(source: Any, format: str | None, delimiter: str | None, quote: str | N
     if not path.is_file():
         raise DataError(f"There is no file {path}.\nFix: check the path.")
     if kind in ("csv", "tsv"):
-        return from_csv(path, delimiter or ("\t" if kind == "tsv" else ","), quote, columns)
+        return from_csv(path, delimiter or ("\t" if kind == "tsv" else ","), quote, columns, as_written)
     return {"jsonl": from_jsonl, "json": from_json, "parquet": from_parquet}[kind](path)
 
 
@@ -128,7 +136,10 @@ def _settle_ids(
         return frame.insert_column(0, pl.Series("id", made, pl.String)), "id", lines
     if not frame[column].dtype.is_integer():
         frame = _as_text(frame, column)
-    frame, lines = _drop(frame, lines, frame[column].is_null(), f"no id in column {column!r}", rejects)
+    absent = frame[column].is_null()
+    if frame[column].dtype == pl.String:
+        absent |= frame[column].str.strip_chars() == ""
+    frame, lines = _drop(frame, lines, absent.fill_null(True), f"no id in column {column!r}", rejects)
     twin = ~frame[column].is_first_distinct()
     frame, lines = _drop(frame, lines, twin, f"the id in column {column!r} is already taken", rejects)
     return frame, column, lines

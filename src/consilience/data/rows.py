@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ def row_type(columns: Sequence[str], text: str | None, hidden: str | None = None
 
     columns: the visible columns, in order. hidden: the gold column, named in the error when a function asks for it.
     """
-    base = namedtuple("Row", columns, rename=True)  # type: ignore[misc]
+    base = namedtuple("Row", _field_names(columns))  # type: ignore[misc]
     places = {name: place for place, name in enumerate(columns)}
 
     def missing(self: Any, name: str) -> Any:
@@ -44,6 +45,17 @@ def row_type(columns: Sequence[str], text: str | None, hidden: str | None = None
     if text is not None and "text" not in places:
         body["text"] = getattr(base, base._fields[places[text]])
     return type("Row", (base,), body)
+
+
+def _field_names(columns: Sequence[str]) -> list[str]:
+    """Attribute names: the columns' own where they can be, and otherwise names that no column has."""
+    names = []
+    for place, column in enumerate(columns):
+        name = column if column.isidentifier() and not iskeyword(column) and column[0] != "_" else f"column{place}"
+        while name != column and name in columns:
+            name += "x"
+        names.append(name)
+    return names
 
 
 def make_rows(frame: pl.DataFrame, text: str | None, hidden: str | None = None) -> list[Row]:

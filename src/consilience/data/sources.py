@@ -6,8 +6,9 @@ A row that breaks a reader is set aside with its line and the reason; the reader
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,11 +130,11 @@ def _from_records(records: Iterable[tuple[int, Any, str]]) -> Raw:
         if isinstance(record, Reject):
             rejects.append(record)
         elif isinstance(record, dict):
-            rows.append(record)
+            rows.append({str(name): value for name, value in record.items()})
             lines.append(line)
         else:
             rejects.append(Reject(line, f"not an object but {type(record).__name__}", text[:200]))
-    columns = list(dict.fromkeys(str(name) for row in rows for name in row))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     try:
         frame = _frame(rows, columns)
     except Exception:
@@ -167,10 +168,17 @@ def _fits(row: dict[str, Any], line: int, rejects: list[Reject]) -> bool:
         return False
 
 
-def from_csv(path: Path, delimiter: str, quote: str | None, columns: Sequence[str] | None) -> Raw:
+def from_csv(
+    path: Path,
+    delimiter: str,
+    quote: str | None,
+    columns: Sequence[str] | None,
+    as_written: Collection[str | None] = (),
+) -> Raw:
     """Delimited text. A quote that never closes costs its own line, not the rest of the file.
 
-    quote None: quotes are ordinary characters. columns: names, for a file without a header line.
+    quote None: quotes are ordinary characters. columns: names, for a file without a header line. as_written: columns
+    (of ids, text, gold) whose cells must not become numbers: 1.10 is not 1.1 there.
     """
     if len(delimiter) != 1 or (quote is not None and len(quote) != 1):
         raise DataError(
@@ -180,9 +188,11 @@ def from_csv(path: Path, delimiter: str, quote: str | None, columns: Sequence[st
     if quote is not None:
         options.update(quoting=csv.QUOTE_MINIMAL, quotechar=quote)
     records = _csv_records(list(_decoded_lines(path)), lambda text: _parse_csv(text, options), quote or '"', columns)
-    header: list[str] = list(columns) if columns else []
+    header = _header(list(columns), path) if columns else []
     rows, lines, rejects = [], [], []
     for line, record in track(records, f"reading {path.name}"):
+        if isinstance(record, Reject) and not header:
+            raise DataError(f"The header of {path} cannot be read: {record.reason}.\nFix: correct line {line}.")
         if isinstance(record, Reject):
             rejects.append(record)
         elif not header:
@@ -194,15 +204,20 @@ def from_csv(path: Path, delimiter: str, quote: str | None, columns: Sequence[st
             rows.append(record)
             lines.append(line)
     values = zip(*rows, strict=True) if rows else ([] for _ in header)
-    frame = pl.DataFrame({name: _typed(list(column)) for name, column in zip(header, values, strict=True)})
+    cells = {name: pl.Series(column, dtype=pl.String) for name, column in zip(header, values, strict=True)}
+    frame = pl.DataFrame({name: cell if name in as_written else _typed(cell) for name, cell in cells.items()})
     return Raw(frame, lines, rejects)
 
 
 def _parse_csv(text: str, options: dict[str, Any]) -> list[str]:
-    """Fields of one record. csv.reader wants one line an item, and a quoted cell may hold several."""
+    """Fields of one record. Raises csv.Error if it is broken, or is more than one."""
     before = csv.field_size_limit(CELL_LIMIT)  # a setting of the whole process: put back at once
     try:
-        return next(csv.reader(text.splitlines(keepends=True), **options))
+        reader = csv.reader(io.StringIO(text, newline=""), **options)
+        record = next(reader)
+        if next(reader, None) is not None:
+            raise csv.Error("a line break outside quotes")
+        return record
     finally:
         csv.field_size_limit(before)
 
@@ -258,7 +273,7 @@ def _parse_growing(
             n_quotes += more.count(quote)
             if n_quotes % 2 == 0:
                 record = _parse_or_none(parse, "".join(parts))
-                if record is not None and len(record) == width:
+                if record is not None and width in (None, len(record)):
                     return record, used
                 break
     return Reject(number, reason, first[:200]), 1
@@ -271,15 +286,18 @@ def _parse_or_none(parse: Callable[[str], list[str]], text: str) -> list[str] | 
         return None
 
 
-def _typed(values: list[str]) -> pl.Series:
+def _typed(text: pl.Series) -> pl.Series:
     """A CSV column as integers or numbers where all its cells are, else as text; empty cells of numbers are null."""
-    text = pl.Series(values, dtype=pl.String)
     filled = text.set(text == "", None)
     if filled.null_count() < len(filled):
         plain = filled.drop_nulls().str.contains(r"^-?(0|[1-9][0-9]{0,17})$").all()  # 007 is a name, not a number
         if plain:
             return filled.cast(pl.Int64)
-        if filled.drop_nulls().str.contains(r"^-?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?$|^-?[0-9]{1,15}$").all():
+        if (
+            filled.drop_nulls()
+            .str.contains(r"^-?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?$|^-?(0|[1-9][0-9]{0,14})$")
+            .all()
+        ):
             return filled.cast(pl.Float64)
     return text
 

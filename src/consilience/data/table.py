@@ -58,6 +58,8 @@ class Table:
         unit: str = "row",
         rejects: Sequence[Reject] = (),
     ) -> None:
+        if gold in frame.columns and frame.schema[gold] != pl.String:
+            frame = frame.with_columns(as_gold(frame[gold], None).alias(gold))
         self.frame = frame
         self.id_column = id
         self.text_column = text
@@ -100,8 +102,8 @@ class Table:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the features and roles: equal for equal rows in the same order, whatever their gold."""
-        buffer = BytesIO()
-        self.features.write_ipc(buffer, compression="uncompressed")
+        buffer = BytesIO()  # Parquet: unlike Arrow's own format, it does not depend on how rows lie in memory
+        self.features.rechunk().write_parquet(buffer, compression="uncompressed", statistics=False)
         digest = hashlib.sha256(buffer.getbuffer())
         digest.update(repr((self.id_column, self.text_column)).encode())
         return digest.hexdigest()
@@ -143,8 +145,11 @@ class Table:
 
     def where(self, condition: pl.Expr | str) -> Table:
         """The rows for which a Polars expression or SQL condition holds."""
-        expr = pl.sql_expr(condition) if isinstance(condition, str) else condition
-        return self._with(self.frame.filter(expr))
+        try:
+            chosen = self.frame.filter(pl.sql_expr(condition) if isinstance(condition, str) else condition)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"The condition {condition!s} cannot be used: {error}\nFix: correct it.") from None
+        return self._with(chosen)
 
     def rows(self) -> list[Row]:
         """Every row as the record a labeling function gets."""
@@ -216,6 +221,13 @@ def concat(tables: Sequence[Table]) -> Table:
     )
 
 
+def _whole(values: pl.Series) -> pl.Series:
+    """Integers that became floats because some are missing, as integers again."""
+    if values.dtype.is_float() and (values.drop_nans().drop_nulls() % 1 == 0).all():
+        return values.fill_nan(None).cast(pl.Int64)
+    return values
+
+
 def as_gold(values: pl.Series, names: Mapping[Any, str] | None) -> pl.Series:
     """A gold column as label names: null where empty, mapped by names if they are given.
 
@@ -223,12 +235,12 @@ def as_gold(values: pl.Series, names: Mapping[Any, str] | None) -> pl.Series:
     """
     if names is not None:
         lookup = {str(key): name for key, name in names.items()}
-        text = values.cast(pl.String)
+        text = _whole(values).cast(pl.String)
         unknown = [v for v in text.drop_nulls().unique().to_list() if v not in lookup and v != ""]
         if unknown:
             raise DataError(
                 f"Gold {unknown[0]!r} has no name.\nFix: add it to gold_names; {nearest(unknown[0], lookup)}"
             )
         return text.replace_strict(lookup, default=None, return_dtype=pl.String)
-    text = values.cast(pl.String).str.strip_chars()
+    text = _whole(values).cast(pl.String).str.strip_chars()
     return text.set(text.is_in(["", "NaN", "nan", "None", "null"]), None)

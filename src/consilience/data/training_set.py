@@ -75,8 +75,8 @@ class TrainingSet:
         made |= {f"p_{name}": pl.Series(self.soft_labels[:, code]) for code, name in enumerate(self.labels)}
         made |= {"weight": pl.Series(self.weights), "why": pl.Series(self.why, dtype=pl.String)}
         features = self.table.features
-        clash = {name: f"row_{name}" for name in features.columns if name in made}
-        return features.rename(clash).with_columns(**made)
+        taken = {*features.columns, *made}
+        return features.rename({n: _free_name(n, taken) for n in features.columns if n in made}).with_columns(**made)
 
     def __len__(self) -> int:
         return len(self.why)
@@ -143,6 +143,12 @@ def _card_type(kind: pl.DataType, key: str = "dtype") -> str:
     if kind.is_integer() or kind in (pl.Float32, pl.Float64):
         return f"{key}: {str(kind).lower()}"
     return _card_type(cast(pl.DataType, kind.inner), "list") if isinstance(kind, pl.List) and key == "dtype" else ""
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"row_{name}"
+    return name
 
 
 def _as_text(column: pl.Series) -> pl.Series:

@@ -172,7 +172,13 @@ class TextClassifier:
 
         parts = []
         for vectorizer in track(self._vectorizers.values(), "counting n-grams", len(VIEWS)):
-            parts.append(vectorizer.fit_transform(texts) if fit else vectorizer.transform(texts))
+            try:
+                parts.append(vectorizer.fit_transform(texts) if fit else vectorizer.transform(texts))
+            except ValueError as error:
+                raise ModelError(
+                    f"The {len(texts)} texts have nothing in common to learn from ({error}).\n"
+                    "Fix: give more texts, or TextClassifier(min_rows=1)."
+                ) from None
         return hstack(parts).tocsr()
 
     def _check_fitted(self) -> None:
@@ -209,9 +215,10 @@ def _targets(X: Texts, y: Any, sample_weight: Any) -> tuple[list[str], Floats, F
         weights = np.ones(len(texts))
     if sample_weight is not None:
         weights = np.asarray(sample_weight, np.float64)
-    if soft.shape[0] != len(texts) or weights.shape != (len(texts),) or not np.isfinite(soft).all():
+    fits = soft.shape[0] == len(texts) and weights.shape == (len(texts),)
+    if not fits or not np.isfinite(soft).all() or not np.isfinite(weights).all() or (weights < 0).any():
         raise ModelError(
-            f"{len(texts)} texts have {soft.shape[0]} labels and {weights.shape[0]} weights, or some are not finite.\n"
-            "Fix: give one finite label and weight a text."
+            f"{len(texts)} texts have labels of shape {soft.shape} and weights of shape {weights.shape}, or some "
+            "are not finite or below 0.\nFix: give one label and one weight a text."
         )
     return texts, soft, weights, labels

@@ -23,7 +23,7 @@ from consilience.progress import track
 from consilience.store import arrays
 
 PRIOR_ACCURACY = 0.7  # where the tables start and are drawn to: functions are better than chance
-FLOOR = 1e-9  # keeps log(theta) finite for a symbol a function never says
+FLOOR = 1e-9  # a symbol a function never says is equally unlikely in all classes, and log(theta) finite
 
 
 class DawidSkene(BaseLabelModel):
@@ -98,9 +98,11 @@ class DawidSkene(BaseLabelModel):
 
     def _tables(self, counts: Floats, centre: Floats) -> Floats:
         """M step: counts with the prior's, normalised, then drawn to the prior by `shrink`. counts: (m, k, k+1)."""
-        smooth = counts + self.prior_strength * centre + FLOOR
-        theta: Floats = smooth / smooth.sum(axis=2, keepdims=True)
-        return (1 - self.shrink) * theta + self.shrink * np.maximum(centre, FLOOR)
+        smooth = counts + self.prior_strength * centre
+        total = smooth.sum(axis=2, keepdims=True)
+        theta = np.where(total > 0, smooth / np.maximum(total, FLOOR), centre)
+        mixed: Floats = np.maximum((1 - self.shrink) * theta + self.shrink * centre, FLOOR)
+        return mixed / mixed.sum(axis=2, keepdims=True)
 
     def _log_prior(self, centre: Floats, learn_balance: bool) -> float:
         prior = float((self.prior_strength * centre * np.log(self.theta_)).sum())

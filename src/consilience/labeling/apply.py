@@ -1,6 +1,6 @@
 """Apply labeling functions to rows: each makes one column of votes, and a column already made is not made again.
 
-Rows go through in batches; the records Python functions see are made once a batch and shared by all of them.
+Fast kinds get all rows at once. Python functions get them in batches, whose records they share.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from consilience.data.table import Table
 from consilience.errors import FunctionError, LabelError, nearest
 from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
-from consilience.progress import track
+from consilience.progress import working
 
 
 @dataclass(frozen=True)
@@ -96,25 +96,36 @@ def _compute(
     functions: dict[str, LabelingFunction], table: Table, labels: Labels, batch_size: int
 ) -> dict[str, Column]:
     """Columns of the given functions, by key."""
-    codes: dict[str, list[Codes]] = {key: [] for key in functions}
-    failures: dict[str, Failure | None] = dict.fromkeys(functions)
-    seconds = dict.fromkeys(functions, 0.0)
-    starts = range(0, len(table), batch_size) if functions else range(0)
-    for start in track(starts, f"applying {len(functions)} functions"):
-        batch = Batch(table, start, start + batch_size)
-        if any(function.kind == "python" for function in functions.values()):
+    fast = {key: function for key, function in functions.items() if function.all_at_once}
+    slow = {key: function for key, function in functions.items() if not function.all_at_once}
+    starts = range(0, len(table), batch_size) if slow else range(0)
+    columns: dict[str, Column] = {}
+    with working(f"applying {len(functions)} functions", len(fast) + len(starts)) as tick:
+        whole = Batch(table)
+        for key, function in fast.items():
+            columns[key] = _column(function, whole, labels)
+            tick()
+        pieces: dict[str, list[Column]] = {key: [] for key in slow}
+        for start in starts:
+            batch = Batch(table, start, start + batch_size)
             _ = batch.rows  # made here, so that no single function is charged for them
-        for key, function in functions.items():
-            began = time.perf_counter()
-            votes = function.vote(batch, labels)
-            seconds[key] += time.perf_counter() - began
-            codes[key].append(votes.codes)
-            earlier = failures[key]
-            failures[key] = votes.failure if earlier is None else earlier + votes.failure
-    return {
-        key: Column(np.concatenate([np.empty(0, np.int16), *codes[key]]), tuple(labels), failures[key], seconds[key])
-        for key in functions
-    }
+            for key, function in slow.items():
+                pieces[key].append(_column(function, batch, labels))
+            tick()
+    return columns | {key: _joined(parts, labels) for key, parts in pieces.items()}
+
+
+def _column(function: LabelingFunction, batch: Batch, labels: Labels) -> Column:
+    began = time.perf_counter()
+    votes = function.vote(batch, labels)
+    return Column(votes.codes, tuple(labels), votes.failure, time.perf_counter() - began)
+
+
+def _joined(parts: list[Column], labels: Labels) -> Column:
+    codes = np.concatenate([np.empty(0, np.int16), *(part.codes for part in parts)])
+    failures = [part.failure for part in parts if part.failure]
+    failure = sum(failures[1:], failures[0]) if failures else None
+    return Column(codes, tuple(labels), failure, sum(part.seconds for part in parts))
 
 
 def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:

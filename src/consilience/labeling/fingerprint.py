@@ -15,6 +15,11 @@ import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 
 
@@ -35,8 +40,9 @@ def _parts(value: Any, seen: set[int]) -> Iterator[str]:
         yield "again"
     else:
         seen.add(id(value))
-        yield type(value).__qualname__
+        yield f"{type(value).__qualname__}("
         yield from _inside(value, seen)
+        yield ")"
 
 
 def _inside(value: Any, seen: set[int]) -> Iterator[str]:
@@ -48,6 +54,8 @@ def _inside(value: Any, seen: set[int]) -> Iterator[str]:
     elif isinstance(value, types.MethodType):
         yield from _parts(value.__func__, seen)
         yield from _parts(value.__self__, seen)
+    elif isinstance(value, (range, date, time, timedelta, Decimal, Fraction, PurePath, Enum)):
+        yield repr(value)
     elif isinstance(value, re.Pattern):
         yield repr((value.pattern, value.flags))
     elif isinstance(value, (list, tuple)):
@@ -63,6 +71,8 @@ def _inside(value: Any, seen: set[int]) -> Iterator[str]:
         yield f"{value.__name__} {getattr(value, '__version__', '')}"
     elif isinstance(value, type):
         yield _source(value) or value.__qualname__
+    elif hasattr(value, "__wrapped__"):  # functools.lru_cache, and decorators like it
+        yield from _parts(value.__wrapped__, seen)
     elif hasattr(value, "tobytes"):  # a NumPy array
         yield hashlib.sha256(value.tobytes()).hexdigest()
     else:
@@ -70,7 +80,7 @@ def _inside(value: Any, seen: set[int]) -> Iterator[str]:
 
 
 def _function_parts(function: types.FunctionType, seen: set[int]) -> Iterator[str]:
-    yield _source(function) or _bytecode(function.__code__)
+    yield _source(function.__code__) or _bytecode(function.__code__)  # of the code: inspect follows __wrapped__
     yield from _parts(function.__defaults__, seen)
     yield from _parts(function.__kwdefaults__, seen)
     for cell in function.__closure__ or ():
@@ -107,5 +117,5 @@ def _source(thing: Any) -> str | None:
 
 
 def _bytecode(code: types.CodeType) -> str:
-    consts = tuple(_bytecode(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    consts = [_bytecode(c) if isinstance(c, types.CodeType) else "".join(_parts(c, set())) for c in code.co_consts]
     return repr((sys.version_info[:2], code.co_code, consts, code.co_names))

@@ -90,6 +90,7 @@ class LabelingFunction(ABC):
     """
 
     kind: ClassVar[str]
+    all_at_once: ClassVar[bool] = True  # wants all rows in one batch, not the batches Python functions get
     name: str | None
     labels: tuple[str, ...] | None
     description: str
@@ -151,7 +152,8 @@ def fingerprint_of(*parts: object) -> str:
 
 def short_traceback(error: BaseException) -> str:
     """The error with its last frame of the user's code: what one line of a table and one page of a log need."""
-    return "".join(traceback.format_exception(error, limit=-3)).strip()
+    text = "".join(traceback.format_exception(error, limit=-3)).strip()
+    return text if len(text) < 4000 else f"{text[:1000]}\n...\n{text[-2000:]}"
 
 
 def check_names(functions: Sequence[LabelingFunction]) -> None:

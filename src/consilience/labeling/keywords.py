@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
 from consilience.errors import FunctionError
 from consilience.labeling.function import Batch, MaskFunction, fingerprint_of
 
-CHUNK = 500  # phrases per expression: beyond that compiling one costs more than scanning twice
+CHUNK = 20_000  # characters of phrases per expression: beyond that compiling one costs more than scanning twice
 
 
 class Keywords(MaskFunction):
@@ -42,10 +42,8 @@ class Keywords(MaskFunction):
         """Rows whose text has one of the phrases as whole words."""
         text = batch.text(self.column)
         found = pl.Series([False]).new_from_index(0, len(text))
-        for start in range(0, len(self.phrases), CHUNK):
-            found |= text.str.contains(phrase_pattern(self.phrases[start : start + CHUNK], self.ignore_case)).fill_null(
-                False
-            )
+        for phrases in chunks(self.phrases):
+            found |= text.str.contains(phrase_pattern(phrases, self.ignore_case)).fill_null(False)
         return found
 
 
@@ -73,6 +71,17 @@ def keywords(
     return Keywords(label, phrases, name=name, column=column, ignore_case=ignore_case)
 
 
+def chunks(phrases: Iterable[str]) -> Iterator[list[str]]:
+    """The phrases in groups whose expressions are not too long."""
+    group: list[str] = []
+    for phrase in phrases:
+        if group and sum(map(len, group)) + len(phrase) > CHUNK:
+            yield group
+            group = []
+        group.append(phrase)
+    yield group
+
+
 def phrase_pattern(phrases: Iterable[str], ignore_case: bool) -> str:
     r"""Regular expression for any of the phrases as whole words.
 
@@ -84,7 +93,8 @@ def phrase_pattern(phrases: Iterable[str], ignore_case: bool) -> str:
     parts = []
     for phrase in phrases:
         words = r"\s+".join(map(re.escape, phrase.split()))
-        left = r"\b" if re.match(r"\w", phrase.strip()) else ""
-        right = r"\b" if re.search(r"\w$", phrase.strip()) else ""
+        ends = pl.Series([phrase.strip()])  # asked of the engine that will search: its idea of a letter counts
+        left = r"\b" if ends.str.contains(r"^\w").item() else ""
+        right = r"\b" if ends.str.contains(r"\w$").item() else ""
         parts.append(f"{left}{words}{right}")
     return ("(?i)" if ignore_case else "") + "|".join(parts)

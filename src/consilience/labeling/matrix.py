@@ -169,7 +169,9 @@ class LabelMatrix:
 
         raises: DataError for an id the matrix does not have.
         """
-        ids = rows.ids if isinstance(rows, (Table, LabelMatrix)) else pl.Series(list(rows), dtype=self.ids.dtype)
+        ids = rows.ids if isinstance(rows, (Table, LabelMatrix)) else pl.Series(list(rows))
+        if ids.dtype.is_integer() and self.ids.dtype.is_integer():
+            ids = ids.cast(self.ids.dtype)
         if ids.dtype != self.ids.dtype:
             raise DataError(
                 f"The rows have ids of type {ids.dtype}, the matrix {self.ids.dtype}.\nFix: use rows of one table."

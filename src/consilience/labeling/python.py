@@ -29,6 +29,7 @@ class PythonFunction(LabelingFunction):
     """Made by the `@labeling_function` decorator; still callable on one row."""
 
     kind = "python"
+    all_at_once = False
 
     def __init__(self, function: Callable[[Row], Any], labels: tuple[str, ...] | None, name: str | None) -> None:
         if not callable(function):
