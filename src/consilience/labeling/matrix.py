@@ -170,7 +170,7 @@ class LabelMatrix:
         raises: DataError for an id the matrix does not have.
         """
         ids = rows.ids if isinstance(rows, (Table, LabelMatrix)) else pl.Series(list(rows))
-        if ids.dtype.is_integer() and self.ids.dtype.is_integer():
+        if not len(ids) or (ids.dtype.is_integer() and self.ids.dtype.is_integer()):
             ids = ids.cast(self.ids.dtype)
         if ids.dtype != self.ids.dtype:
             raise DataError(

@@ -85,9 +85,11 @@ def labeling_function(*labels: str, name: str | None = None) -> Callable[[Callab
             f"@labeling_function on {getattr(labels[0], '__name__', labels[0])!r} is missing its parentheses.\n"
             "Fix: write @labeling_function() or @labeling_function('label')."
         )
-    bad = next((label for label in labels if not isinstance(label, str) or not label), None)
-    if bad is not None:
-        raise FunctionError(f"{bad!r} cannot be a label.\nFix: give label names, as in @labeling_function('spam').")
+    for label in labels:
+        if not isinstance(label, str) or not label:
+            raise FunctionError(
+                f"{label!r} cannot be a label.\nFix: give label names, as in @labeling_function('spam')."
+            )
     return lambda function: PythonFunction(function, labels or None, name)
 
 
