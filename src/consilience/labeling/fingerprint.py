@@ -1,8 +1,8 @@
 """Hash of what a Python function does: its code, and the constants, patterns and functions that its code reads.
 
 Comments, layout, docstrings and the function's own name do not count; a changed word list in the same module does.
-What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A memo that
-a function fills while it runs counts too: its column is then computed again in the same session, never wrongly kept.
+What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A memo
+that a function fills while it runs counts too: its column is then computed again in that session, never wrongly kept.
 """
 
 from __future__ import annotations
