@@ -71,7 +71,7 @@ class LabelModel(BaseLabelModel):
             model.labels_, model.function_names_ = self.labels_, self.function_names_
             model._fit(unlabelled, balance, seed)
         bound, ties = advantage_bound(unlabelled), tie_share(unlabelled)
-        residual = residual_correlation(unlabelled, plain.theta_, plain.class_balance_)
+        residual = residual_correlation(unlabelled, plain.theta_, plain.prior_)
         upset = overturned(unlabelled, careful._proba(evidence.votes))
         scored = {name: _gold_accuracy(model, evidence) for name, model in candidates.items()}
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())

@@ -36,7 +36,10 @@ class DawidSkene(BaseLabelModel):
     balance: "learn" the class balance, or keep it "uniform" (used where fit is given none).
     max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
 
-    theta_: (m, k, k+1), symbol 0 is abstaining. log_likelihood_: of the votes, penalised. n_iterations_.
+    theta_: (m, k, k+1), symbol 0 is abstaining. prior_: (k,), the balance that probabilities start from.
+    class_balance_: the same, but under "uniform" the share of each label among rows with votes.
+    log_likelihood_: of the votes, penalised. n_iterations_.
+
     O(iterations x patterns x functions / block x k); 20k rows x 10 functions take about 10 ms.
 
     >>> from consilience import LabelMatrix
@@ -48,6 +51,7 @@ class DawidSkene(BaseLabelModel):
 
     kind = "Dawid-Skene"
     theta_: Floats
+    prior_: Floats
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class DawidSkene(BaseLabelModel):
         tables = PatternTables(evidence.votes, k)
         centre = prior_tables(evidence)
         known = evidence.known >= 0
-        self.class_balance_ = np.full(k, 1 / k) if balance is None else balance
+        self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
         posterior = vote_shares(evidence.votes, k).T
         before = -np.inf
@@ -83,8 +87,8 @@ class DawidSkene(BaseLabelModel):
             weights = posterior * counts
             self.theta_ = self._tables(tables.expected_counts(weights), centre)
             if learn_balance:
-                self.class_balance_ = (weights.sum(axis=1) + 1) / (counts.sum() + k)
-            joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.class_balance_)[:, None]
+                self.prior_ = (weights.sum(axis=1) + 1) / (counts.sum() + k)
+            joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
             posterior, row = _normalised(joint)
             row[known] = joint[evidence.known[known], known]
             self.log_likelihood_ = float(counts @ row) + self._log_prior(centre, learn_balance)
@@ -94,6 +98,9 @@ class DawidSkene(BaseLabelModel):
             if self.shrink > 0 and abs(self.log_likelihood_ - before) < self.tolerance * counts.sum():
                 break
             before = self.log_likelihood_
+        voted = counts * (evidence.covered | known)
+        seen = posterior @ voted / max(voted.sum(), 1)
+        self.class_balance_ = seen if balance is None and not learn_balance and voted.any() else self.prior_
         self.accuracies_ = self._accuracies()
 
     def _tables(self, counts: Floats, centre: Floats) -> Floats:
@@ -106,7 +113,7 @@ class DawidSkene(BaseLabelModel):
 
     def _log_prior(self, centre: Floats, learn_balance: bool) -> float:
         prior = float((self.prior_strength * centre * np.log(self.theta_)).sum())
-        return prior + (float(np.log(self.class_balance_).sum()) if learn_balance else 0.0)
+        return prior + (float(np.log(self.prior_).sum()) if learn_balance else 0.0)
 
     def _accuracies(self) -> Floats:
         """P(right | voted): the diagonal's share of what a function says, averaged over the class balance."""
@@ -117,17 +124,17 @@ class DawidSkene(BaseLabelModel):
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
         tables = PatternTables(votes, len(self.labels_))
-        joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.class_balance_)[:, None]
+        joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         return np.ascontiguousarray(_normalised(joint)[0].T)
 
     def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
         """Description and arrays: the contract's, and the tables."""
         meta, parts = super().state()
-        return meta, {**parts, "theta": self.theta_}
+        return meta, {**parts, "theta": self.theta_, "prior": self.prior_}
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         super()._restore(meta, parts)
-        self.theta_ = parts["theta"]
+        self.theta_, self.prior_ = parts["theta"], parts["prior"]
 
 
 def prior_tables(evidence: Evidence) -> Floats:
