@@ -120,7 +120,7 @@ class DawidSkene(BaseLabelModel):
         k = len(self.class_balance_)
         right = np.einsum("y,jyy->j", self.class_balance_, self.theta_[:, :, 1:])
         says = self.class_balance_ @ (1 - self.theta_[:, :, 0]).T
-        return np.where(says > k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
+        return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
         tables = PatternTables(votes, len(self.labels_))

@@ -1,0 +1,107 @@
+"""LabelModel: picks between counting and learning, and says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote
+from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
+from consilience.label_models.base import gather
+from consilience.label_models.dawid_skene import prior_tables
+from consilience.testing import simulate
+from tests.reference import counting
+from tests.strategies import class_names, vote_matrices
+
+
+def evidence_of(votes, k):
+    return gather(LabelMatrix.from_votes(votes, class_names(k)), None)
+
+
+@given(vote_matrices())
+def test_the_bound_and_the_ties_agree_with_counting_row_by_row(made):
+    votes, k = made
+    assert np.isclose(advantage_bound(evidence_of(votes, k)), counting.advantage(votes.tolist(), k))
+    assert np.isclose(tie_share(evidence_of(votes, k)), counting.ties(votes.tolist(), k))
+
+
+@given(st.integers(0, 50), st.integers(2, 3))
+def test_residual_correlation_agrees_with_loops(seed, k):
+    made = simulate(60, 4, class_names(k), coverage=(0.3, 0.9), seed=seed)
+    votes = made.matrix.votes.tolist()
+    found = residual_correlation(evidence_of(made.matrix.votes, k), made.theta, made.balance)
+    assert np.isclose(found, counting.residual(votes, made.theta, made.balance))
+
+
+def test_votes_too_few_to_tell_have_no_residual():
+    evidence = evidence_of([[0, 1]], 2)
+    assert residual_correlation(evidence, prior_tables(evidence), np.full(2, 0.5)) == 0.0
+
+
+def test_a_clear_majority_is_overturned_where_another_label_is_more_probable():
+    evidence = evidence_of([[0, 0, 1], [1, 1, 1], [0, 1, -1], [-1, -1, -1]], 2)
+    turned = np.array([[0.0, 1.0] if row.tolist() == [0, 0, 1] else [0.5, 0.5] for row in evidence.votes])
+    assert overturned(evidence, turned) == 0.5
+    assert overturned(evidence, np.full((4, 2), 0.5)) == 0.0
+    assert overturned(evidence_of([[0]], 1), np.ones((1, 1))) == 0.0
+
+
+# the choice
+
+
+def test_where_votes_never_contradict_each_other_counting_is_enough():
+    model = LabelModel().fit(LabelMatrix.from_votes([[0, 0, -1], [1, -1, 1]] * 50, ["a", "b"]))
+    assert model.findings_.chosen == "majority vote" and "counting is enough" in str(model)
+    assert isinstance(model.chosen_, MajorityVote) and model.accuracy_means == "agrees with the majority"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_functions_are_learned(seed):
+    made = simulate(10_000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=seed)
+    model = LabelModel().fit(made.matrix)
+    assert model.findings_.chosen == "Dawid-Skene" and model.findings_.residual < 1.15
+    plain = DawidSkene().fit(made.matrix)
+    assert (model.predict_proba(made.matrix) == plain.predict_proba(made.matrix)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_functions_that_copy_each_other_are_not_believed(seed):
+    made = simulate(10_000, 9, ["a", "b"], coverage=(0.4, 0.8), copies=4, seed=seed)
+    model = LabelModel().fit(made.matrix)
+    assert model.findings_.chosen != "Dawid-Skene" and model.findings_.residual > 1.15
+    counted = (MajorityVote().fit(made.matrix).predict_codes(made.matrix) == made.truth).mean()
+    assert (model.predict_codes(made.matrix) == made.truth).mean() > counted - 0.02
+
+
+def test_enough_gold_decides():
+    made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
+    gold = [name if i < 400 else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
+    model = LabelModel().fit(made.matrix, gold=gold)
+    found = model.findings_
+    assert set(found.gold_accuracy) == {"majority vote", "Dawid-Skene", "cautious Dawid-Skene"}
+    assert found.gold_accuracy[found.chosen] == max(found.gold_accuracy.values())
+    assert found.gold_rows <= 400 and "most accurate on the" in found.reason and "rows of gold" in str(model)
+
+
+def test_a_little_gold_is_reported_but_does_not_decide():
+    made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
+    gold = [name if i < 20 else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
+    model = LabelModel().fit(made.matrix, gold=gold)
+    assert 0 < model.findings_.gold_rows <= 20 and "most accurate" not in model.findings_.reason
+
+
+@pytest.mark.parametrize("options", [{}, {"copies": 4}, {"coverage": (0.01, 0.02)}])
+def test_findings_and_choice_survive_the_disk(options, tmp_path):
+    made = simulate(3000, 9, ["a", "b"], seed=1, **options)
+    model = LabelModel().fit(made.matrix)
+    model.save(tmp_path / "model.npz")
+    again = LabelModel.load(tmp_path / "model.npz")
+    assert again.findings_ == model.findings_ and str(again) == str(model)
+    assert type(again.chosen_) is type(model.chosen_) and again.accuracy_means == model.accuracy_means
+    assert np.array_equal(again.predict_proba(made.matrix), model.predict_proba(made.matrix))
+
+
+def test_a_model_that_was_not_fitted_says_so():
+    assert str(LabelModel()) == "LabelModel, not fitted"

@@ -1,0 +1,42 @@
+"""Majority vote: shares of the votes."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consilience import LabelMatrix, MajorityVote
+from tests.reference.counting import majority
+from tests.strategies import class_names, vote_matrices
+
+
+@given(vote_matrices())
+def test_agrees_with_counting_row_by_row(made):
+    votes, k = made
+    matrix = LabelMatrix.from_votes(votes, class_names(k))
+    model = MajorityVote().fit(matrix)
+    shares = np.array(majority(votes.tolist(), k))
+    assert np.allclose(model.predict_proba(matrix), shares)
+    covered = (votes >= 0).any(axis=1)
+    if covered.any():
+        assert np.allclose(model.class_balance_, shares[covered].mean(axis=0))
+    for j in range(votes.shape[1]):
+        said = votes[:, j] >= 0
+        agrees = shares[said, votes[said, j]].mean() if said.any() else np.nan
+        assert np.isclose(model.accuracies_[j], agrees, equal_nan=True)
+
+
+@given(vote_matrices(), st.data())
+def test_known_classes_count_as_such_in_what_is_reported(made, data):
+    votes, k = made
+    gold = data.draw(st.lists(st.integers(-1, k - 1), min_size=len(votes), max_size=len(votes)))
+    matrix = LabelMatrix.from_votes(votes, class_names(k))
+    model = MajorityVote().fit(matrix, gold=matrix.labels.decode(gold))
+    shares = np.array(majority(votes.tolist(), k))
+    known = np.array(gold) >= 0
+    shares[known] = np.eye(k)[np.array(gold)[known]]
+    counted = (votes >= 0).any(axis=1) | known
+    if counted.any():
+        assert np.allclose(model.class_balance_, shares[counted].mean(axis=0))
+    assert np.allclose(model.predict_proba(matrix), majority(votes.tolist(), k))
