@@ -6,7 +6,9 @@ nothing in the votes (or in what gold there is) speaks for the generative model,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,16 +26,22 @@ BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fo
 SHRINK = 2 / 3  # how much of its tables the cautious model keeps at the prior
 GOLD_ENOUGH = 30  # covered rows with gold from which gold decides
 
+CANDIDATES: dict[str, Callable[[], BaseLabelModel]] = {
+    "majority vote": MajorityVote,
+    "Dawid-Skene": DawidSkene,
+    "cautious Dawid-Skene": lambda: DawidSkene(shrink=SHRINK, balance="uniform"),
+}
+
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found on the way to a choice. Shares are of the rows fitted on."""
+    """What was found on the way to a choice, None where it was not asked. Shares are of the rows fitted on."""
 
     covered: float
     density: float
     advantage_bound: float
     ties: float
-    residual: float
+    residual: float | None
     overturned: float
     gold_rows: int
     gold_accuracy: dict[str, float]
@@ -63,23 +71,11 @@ class LabelModel(BaseLabelModel):
     findings_: Findings
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
-        counting, plain = MajorityVote(), DawidSkene()
-        careful = DawidSkene(shrink=SHRINK, balance="uniform")
-        candidates = {"majority vote": counting, "Dawid-Skene": plain, "cautious Dawid-Skene": careful}
-        unlabelled = Evidence(evidence.votes, evidence.counts, np.full(len(evidence.votes), -1), evidence.labels)
-        for model in candidates.values():
-            model.labels_, model.function_names_ = self.labels_, self.function_names_
-            model._fit(unlabelled, balance, seed)
-        bound, ties = advantage_bound(unlabelled), tie_share(unlabelled)
-        residual = residual_correlation(unlabelled, plain.theta_, plain.prior_)
-        upset = overturned(unlabelled, careful._proba(evidence.votes))
-        scored = {name: _gold_accuracy(model, evidence) for name, model in candidates.items()}
+        tried = _Candidates(evidence, balance, seed)
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
-        if gold_rows >= GOLD_ENOUGH:
-            name, reason = _choose_by_gold(scored, gold_rows)
-        else:
-            name, reason = _choose_by_votes(bound, ties, residual, upset)
-        self.chosen_ = candidates[name]
+        name, reason = tried.chosen_by_gold(gold_rows) if gold_rows >= GOLD_ENOUGH else tried.chosen_by_votes()
+        self.chosen_ = tried[name]
+        self.chosen_.labels_, self.chosen_.function_names_ = self.labels_, self.function_names_
         self.accuracy_means = self.chosen_.accuracy_means
         if (evidence.known >= 0).any():
             self.chosen_._fit(evidence, balance, seed)
@@ -88,12 +84,12 @@ class LabelModel(BaseLabelModel):
         self.findings_ = Findings(
             covered=float(evidence.counts @ evidence.covered / total),
             density=float(evidence.counts @ (evidence.votes >= 0).sum(axis=1) / total),
-            advantage_bound=bound,
-            ties=ties,
-            residual=residual,
+            advantage_bound=tried.bound,
+            ties=tried.ties,
+            residual=tried.__dict__.get("residual"),
             overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
             gold_rows=gold_rows,
-            gold_accuracy=scored if gold_rows else {},
+            gold_accuracy=tried.gold_accuracy() if gold_rows else {},
             chosen=name,
             reason=reason,
         )
@@ -135,27 +131,55 @@ class LabelModel(BaseLabelModel):
         self.findings_ = Findings(**meta["findings"])
 
 
-def _choose_by_gold(scored: dict[str, float], gold_rows: int) -> tuple[str, str]:
-    """Name of the most accurate model, and why; counting where it is as good as any."""
-    best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
-    return best, f"most accurate on the {gold_rows} covered rows of gold"
+class _Candidates:
+    """The models to choose between, fitted without gold, and what is asked of them; each only when it is needed."""
 
+    def __init__(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
+        self.evidence = evidence
+        self.unlabelled = replace(evidence, known=np.full(len(evidence.votes), -1))
+        self.balance, self.seed = balance, seed
+        self.fitted: dict[str, BaseLabelModel] = {}
+        self.bound, self.ties = advantage_bound(evidence), tie_share(evidence)
 
-def _choose_by_votes(bound: float, ties: float, residual: float, upset: float) -> tuple[str, str]:
-    """Name of the model to use, and why, from the votes alone."""
-    if bound + ties / 2 < GAIN_WORTH_HAVING:
-        return "majority vote", "so few votes contradict each other that counting is enough"
-    if bound >= GAIN_WORTH_HAVING and residual <= FITS:
-        return "Dawid-Skene", f"it explains how functions agree (residual correlation {residual:.1f}, 1 by chance)"
-    if upset <= max(BELIEVABLE * bound, ties / 2):
-        known = "votes contradict each other too seldom to tell if the functions are independent"
-        copies = f"the functions are not independent (residual correlation {residual:.1f}, not 1)"
-        return "cautious Dawid-Skene", copies if residual > FITS else known
-    return (
-        "majority vote",
-        f"the functions copy one another (residual correlation {residual:.1f}, not 1), and a generative model would "
-        f"overturn {upset:.1%} of the clear majorities, which the votes do not justify",
-    )
+    def __getitem__(self, name: str) -> BaseLabelModel:
+        if name not in self.fitted:
+            self.fitted[name] = CANDIDATES[name]()
+            self.fitted[name]._fit(self.unlabelled, self.balance, self.seed)
+        return self.fitted[name]
+
+    @cached_property
+    def residual(self) -> float:
+        """What the plain model leaves unexplained of how functions agree."""
+        plain = self["Dawid-Skene"]
+        assert isinstance(plain, DawidSkene)
+        return residual_correlation(self.unlabelled, plain.theta_, plain.prior_)
+
+    def gold_accuracy(self) -> dict[str, float]:
+        """Accuracy of each model on the covered rows with gold, which it has not seen."""
+        return {name: _gold_accuracy(self[name], self.evidence) for name in CANDIDATES}
+
+    def chosen_by_gold(self, gold_rows: int) -> tuple[str, str]:
+        """Name of the most accurate model, and why; counting where it is as good as any."""
+        scored = self.gold_accuracy()
+        best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
+        return best, f"most accurate on the {gold_rows} covered rows of gold"
+
+    def chosen_by_votes(self) -> tuple[str, str]:
+        """Name of the model to use, and why, from the votes alone."""
+        if self.bound + self.ties / 2 < GAIN_WORTH_HAVING:
+            return "majority vote", "so few votes contradict each other that counting is enough"
+        excess = f"residual correlation {self.residual:.1f}"
+        if self.bound >= GAIN_WORTH_HAVING and self.residual <= FITS:
+            return "Dawid-Skene", f"it explains how functions agree ({excess}, 1 by chance)"
+        upset = overturned(self.unlabelled, self["cautious Dawid-Skene"]._proba(self.evidence.votes))
+        if upset > max(BELIEVABLE * self.bound, self.ties / 2):
+            return "majority vote", (
+                f"the functions copy one another ({excess}, not 1), and a generative model would overturn {upset:.1%} "
+                "of the clear majorities, which the votes do not justify"
+            )
+        if self.residual <= FITS:
+            return "cautious Dawid-Skene", "votes contradict each other too seldom to tell if functions are independent"
+        return "cautious Dawid-Skene", f"the functions are not independent ({excess}, not 1)"
 
 
 def _scorable(evidence: Evidence) -> npt.NDArray[np.bool_]:

@@ -123,7 +123,7 @@ class DawidSkene(BaseLabelModel):
         return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        tables = PatternTables(votes, len(self.labels_))
+        tables = PatternTables(votes, len(self.prior_))
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         return np.ascontiguousarray(_normalised(joint)[0].T)
 

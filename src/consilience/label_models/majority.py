@@ -43,7 +43,7 @@ class MajorityVote(BaseLabelModel):
         self.accuracies_ = expected_accuracies(evidence, shares)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        return vote_shares(votes, len(self.labels_))
+        return vote_shares(votes, len(self.class_balance_))
 
 
 def vote_shares(votes: npt.NDArray[Any], n_classes: int) -> Floats:
