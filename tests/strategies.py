@@ -1,4 +1,4 @@
-"""What hypothesis draws from: vote matrices, texts, phrases, rows that may be broken. Small, so that laws stay quick."""
+"""What hypothesis draws from: vote matrices, texts, phrases, rows that may be broken. Small, so that laws are quick."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ class View:
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(title=self.title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        grid = Table(title=visible(self.title) or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for place, name in enumerate(self.columns):
             justify: Any = "right" if self._numeric(place) else "left"
-            grid.add_column(Text(name), justify=justify, overflow="fold")
+            grid.add_column(Text(visible(name)), justify=justify, overflow="fold")
         for row in self.rows:
             grid.add_row(*(Text(visible(show(cell))) for cell in row))
         return Group(grid, *(Text(visible(note)) for note in self.notes))

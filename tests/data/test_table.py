@@ -138,7 +138,7 @@ def test_a_hidden_name_is_never_taken_for_another_columns():
 def test_the_text_column_is_also_called_text():
     (row,) = make_rows(pl.DataFrame({"body": ["hi"], "class": [1]}), "body")
     assert row.text == row.body == row["body"] == row[0] == "hi"
-    assert row["class"] == getattr(row, "class") == 1  # noqa: B009
+    assert row["class"] == getattr(row, "class") == 1
 
 
 def test_a_column_called_text_is_itself():
@@ -161,3 +161,8 @@ def test_rows_cannot_be_changed():
         row.text = "ho"
     with pytest.raises(AttributeError):
         row.other = "ho"
+
+
+def test_names_that_python_takes_for_the_same_are_two_columns():
+    (row,) = make_rows(pl.DataFrame({"\ufb01": [1], "fi": [2]}), None)
+    assert (row["\ufb01"], row["fi"]) == (1, 2)

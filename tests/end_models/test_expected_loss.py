@@ -1,4 +1,4 @@
-"""Logistic regression on soft labels: the same as scikit-learn's where labels are certain, and what it means elsewhere."""
+"""Logistic regression on soft labels: scikit-learn's where labels are certain, and what it means elsewhere."""
 
 from __future__ import annotations
 

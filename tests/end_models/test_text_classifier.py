@@ -90,7 +90,7 @@ def test_a_clone_has_the_settings_and_nothing_learned(fitted):
     twin = clone(fitted)
     assert twin.get_params() == fitted.get_params()
     with pytest.raises(ModelError, match=r"has learned nothing yet.\nFix"):
-        twin.predict(TEXTS)
+        twin.predict_proba(TEXTS)
 
 
 def test_fitting_twice_gives_the_same(fitted):
@@ -105,7 +105,7 @@ def test_fitting_twice_gives_the_same(fitted):
     ("X", "y", "weight", "message"),
     [
         (["a", "b"], ["x", "x"], None, r"the labels \['x'\] to learn from; two labels are needed"),
-        ([], [], None, "There are 0 rows"),
+        (read([{"text": "a"}]).take([]), np.empty((0, 2)), None, "There are no texts to learn from"),
         (["a", "b"], np.array([[1.0, 0.0], [1.0, 0.0]]), None, "two labels are needed"),
         ("one text", ["x"], None, "The texts are one string"),
         (["a", "b"], None, None, "There is nothing to learn from"),
@@ -151,3 +151,13 @@ def test_a_training_set_of_gold_is_supervised_learning():
     made = TrainingSet.from_gold(table, Labels("spam", "ham"))
     model = TextClassifier(min_rows=1).fit(made)
     assert model.classes_.tolist() == ["spam", "ham"] and model.score(made, NAMES) == 1.0
+
+
+def test_an_unfitted_model_says_so():
+    with pytest.raises(ModelError, match=r"has learned nothing yet.\nFix"):
+        TextClassifier().predict(TEXTS)
+
+
+def test_no_rows_are_an_error():
+    with pytest.raises(ModelError, match=r"There are no texts to learn from.\nFix: "):
+        TextClassifier().fit([], [])

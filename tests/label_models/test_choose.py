@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.reference import counting
+from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote
 from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
 from consilience.label_models.base import gather
 from consilience.label_models.dawid_skene import prior_tables
 from consilience.testing import simulate
-from tests.reference import counting
-from tests.strategies import class_names, vote_matrices
 
 
 def evidence_of(votes, k):
@@ -75,6 +75,20 @@ def test_functions_that_copy_each_other_are_not_believed(seed):
     assert (model.predict_codes(made.matrix) == made.truth).mean() > counted - 0.02
 
 
+def test_a_model_that_overturns_more_than_is_believable_is_not_used(monkeypatch):
+    monkeypatch.setattr("consilience.label_models.choose.overturned", lambda *_: 0.9)
+    made = simulate(5000, 9, ["a", "b"], coverage=(1.0, 1.0), copies=3, seed=1)
+    model = LabelModel().fit(made.matrix)
+    assert model.findings_.chosen == "majority vote" and "which the votes do not justify" in model.findings_.reason
+    assert (model.predict_proba(made.matrix) == MajorityVote().fit(made.matrix).predict_proba(made.matrix)).all()
+
+
+def test_votes_that_seldom_contradict_each_other_but_often_tie_are_weighed_with_caution():
+    made = simulate(5000, 2, ["a", "b"], coverage=(0.5, 0.8), seed=1)
+    model = LabelModel().fit(made.matrix)
+    assert model.findings_.chosen == "cautious Dawid-Skene" and "too seldom to tell" in model.findings_.reason
+
+
 def test_enough_gold_decides():
     made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
     gold = [name if i < 400 else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
@@ -105,3 +119,21 @@ def test_findings_and_choice_survive_the_disk(options, tmp_path):
 
 def test_a_model_that_was_not_fitted_says_so():
     assert str(LabelModel()) == "LabelModel, not fitted"
+
+
+CANDIDATES = {
+    "majority vote": MajorityVote,
+    "Dawid-Skene": DawidSkene,
+    "cautious Dawid-Skene": lambda: DawidSkene(shrink=2 / 3, balance="uniform"),
+}
+
+
+@pytest.mark.parametrize("n_gold", [20, 100])
+@pytest.mark.parametrize("seed", range(3))
+def test_accuracy_on_gold_is_that_of_models_that_have_not_seen_it(n_gold, seed):
+    made = simulate(300, 6, ["a", "b"], coverage=(0.6, 0.9), accuracy=(0.5, 0.62), seed=seed)
+    gold = made.matrix.labels.decode(np.where(np.arange(300) < n_gold, made.truth, -1).tolist())
+    found = LabelModel().fit(made.matrix, gold=gold).findings_
+    for name, make in CANDIDATES.items():
+        right = make().fit(made.matrix).predict_codes(made.matrix) == made.truth
+        assert found.gold_accuracy[name] == pytest.approx(right[:n_gold][made.matrix.covered[:n_gold]].mean())

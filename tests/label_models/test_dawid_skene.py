@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.reference.em import fit_em
+from tests.strategies import class_names, vote_matrices, wide_votes
 
 from consilience import DawidSkene, LabelMatrix
 from consilience.errors import ModelError
 from consilience.label_models.base import gather
 from consilience.label_models.pattern_tables import PatternTables
 from consilience.testing import simulate
-from tests.reference.em import fit_em
-from tests.strategies import class_names, vote_matrices, wide_votes
 
 STEPS = 25
 # a tolerance below 0 keeps EM from ending early: the reference takes just as many steps
@@ -120,6 +120,11 @@ def test_a_symbol_never_seen_says_nothing_about_the_class():
     model = DawidSkene().fit(LabelMatrix.from_votes(votes, ["ham", "spam"]))
     asked = LabelMatrix.from_votes([[0, -1, -1, -1, -1], [0, 0, -1, -1, -1]], ["ham", "spam"])
     assert (model.predict_proba(asked)[:, 0] > 0.9).all()
+
+
+def test_functions_that_never_vote_have_no_accuracy():
+    model = DawidSkene().fit(LabelMatrix.from_votes([[0, -1], [1, -1]] * 10, ["a", "b"]))
+    assert np.isfinite(model.accuracies_[0]) and np.isnan(model.accuracies_[1])
 
 
 @pytest.mark.parametrize("options", [{"prior_strength": -1}, {"shrink": 1.5}, {"balance": "even"}])

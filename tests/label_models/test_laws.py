@@ -10,12 +10,13 @@ import zipfile
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
 from consilience.label_models.base import best_class, load_label_model
+from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
-from tests.strategies import class_names, vote_matrices
 
 MODELS = [MajorityVote, DawidSkene, LabelModel, lambda: DawidSkene(shrink=0.5, balance="uniform")]
 SIMULATED = simulate(300, 5, ["ham", "spam"], balance=[0.7, 0.3], seed=3)
@@ -210,3 +211,6 @@ def test_other_kinds_and_missing_files_are_named(tmp_path):
     with pytest.raises(StoreError, match=r"There is no file .*none.npz.\nFix"):
         DawidSkene.load(tmp_path / "none.npz")
     assert isinstance(load_label_model(tmp_path / "model.npz"), MajorityVote)
+    arrays.save(tmp_path / "other.npz", "text classifier", {}, {})
+    with pytest.raises(ModelError, match=r"A 'text classifier' is no label model.\nFix"):
+        load_label_model(tmp_path / "other.npz")

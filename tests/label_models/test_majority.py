@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from consilience import LabelMatrix, MajorityVote
 from tests.reference.counting import majority
 from tests.strategies import class_names, vote_matrices
+
+from consilience import LabelMatrix, MajorityVote
 
 
 @given(vote_matrices())

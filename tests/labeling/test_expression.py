@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import polars as pl
 import pytest
 
@@ -72,6 +74,13 @@ def test_a_condition_that_breaks_on_these_rows_is_counted_on_each_and_the_run_go
     failure = matrix.functions[0].failure
     assert failure.count == 3 and failure.first_id == TABLE.ids[0] and "InvalidOperationError" in failure.first_error
     assert matrix.names_of("broken") == [None] * 3 and matrix.names_of("fine") == [None, "yes", None]
+
+
+def test_a_condition_that_cannot_be_written_down_is_refused():
+    lock = threading.Lock()
+    hidden = pl.col("n").map_batches(lambda values: values > lock.locked(), return_dtype=pl.Boolean)
+    with pytest.raises(FunctionError, match=r"cannot be written down(.|\n)*Fix"):
+        expression("yes", hidden)
 
 
 def test_the_fingerprint_follows_the_condition():

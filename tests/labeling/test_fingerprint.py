@@ -166,9 +166,12 @@ def test_functions_that_call_themselves_or_each_other_have_one_too(fingerprint):
     LOOP = []
     LOOP.append(LOOP)
     def g(row): return row.text in LOOP
+    import math
+    def h(row): return math.sqrt(len(row.text)) > 2
     """
     assert fingerprint(source) != fingerprint(source.replace("n == 0", "n == 1"))
     assert fingerprint(source, "g") == fingerprint(source, "g")
+    assert fingerprint(source, "h") != fingerprint(source.replace("import math", "import cmath as math"), "h")
 
 
 def test_what_cannot_be_looked_into_counts_by_its_own_fingerprint(fingerprint):

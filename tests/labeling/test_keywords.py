@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.reference.phrases import has_phrase
+from tests.strategies import PHRASE, TEXT
 
 from consilience import apply, keywords, read
 from consilience.errors import DataError, FunctionError, LabelError
-from tests.reference.phrases import has_phrase
-from tests.strategies import PHRASE, TEXT
 
 
 def found(texts, phrases, **options):

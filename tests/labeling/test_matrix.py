@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import class_names, vote_matrices
 
 from consilience import LabelMatrix, Table, apply, keywords, labeling_function, read
 from consilience.errors import DataError, VoteError
 from consilience.labeling.matrix import vote_type
-from tests.strategies import class_names, vote_matrices
 
 MATRIX = LabelMatrix.from_votes(
     [[0, -1], [1, 1], [-1, -1]], ["ham", "spam"], ids=["a", "b", "c"], names=["f", "g"], gold=["ham", None, "spam"]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from consilience.labeling.patterns import columns_per_word, find_patterns, pack
 from tests.reference.counting import patterns
 from tests.strategies import vote_matrices, wide_votes
+
+from consilience.labeling.patterns import columns_per_word, find_patterns, pack
 
 SMALL = [np.int8, np.int16, np.int64]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.reference.counting import any_share, shares
+from tests.strategies import class_names, vote_matrices
 
 from consilience import LabelMatrix, apply, labeling_function, read
 from consilience.metrics import wilson
-from tests.reference.counting import any_share, shares
-from tests.strategies import class_names, vote_matrices
 
 
 @given(vote_matrices(), st.data())

@@ -1,1 +1,1 @@
-"""Slow and plain: each estimator written as its formula reads, in float64 and loops, for the fast ones to agree with."""
+"""Slow and plain: each estimator as its formula reads, in float64 and loops, for the fast ones to agree with."""

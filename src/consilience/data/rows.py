@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from keyword import iskeyword
 from typing import Any
+from unicodedata import normalize
 
 import polars as pl
 
@@ -51,7 +52,8 @@ def _field_names(columns: Sequence[str]) -> list[str]:
     """Attribute names: the columns' own where they can be, and otherwise names that no column has."""
     names = []
     for place, column in enumerate(columns):
-        name = column if column.isidentifier() and not iskeyword(column) and column[0] != "_" else f"column{place}"
+        plain = column.isidentifier() and not iskeyword(column) and column[0] != "_"
+        name = column if plain and normalize("NFKC", column) == column else f"column{place}"
         while name != column and name in columns:
             name += "x"
         names.append(name)

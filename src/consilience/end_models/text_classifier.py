@@ -75,10 +75,10 @@ class TextClassifier:
         """
         texts, soft, weights, labels = _targets(X, y, sample_weight)
         mass = weights @ soft
-        if not len(texts) or (mass > 1e-9).sum() < 2:
+        if (mass > 1e-9).sum() < 2:
             seen = [name for name, share in zip(labels, mass, strict=True) if share > 1e-9]
             raise ModelError(
-                f"There are {len(texts)} rows and the labels {seen} to learn from; two labels are needed.\n"
+                f"The {len(texts)} rows have the labels {seen} to learn from; two labels are needed.\n"
                 "Fix: add labeling functions for the other labels."
             )
         from consilience.end_models.expected_loss import fit_soft_logistic
@@ -103,7 +103,8 @@ class TextClassifier:
 
     def predict(self, X: Texts) -> npt.NDArray[np.str_]:
         """Most probable label name of each text. returns: (n,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
 
     def score(self, X: Texts, y: Sequence[str]) -> float:
         """Accuracy on texts whose labels are known."""
@@ -200,6 +201,8 @@ def _texts(X: Texts) -> list[str]:
 def _targets(X: Texts, y: Any, sample_weight: Any) -> tuple[list[str], Floats, Floats, Labels]:
     """Texts, soft labels, weights and labels, from either form of training data."""
     texts = _texts(X)
+    if not texts:
+        raise ModelError("There are no texts to learn from.\nFix: give one or more of each label.")
     if isinstance(X, TrainingSet) and y is None:
         soft, weights, labels = X.soft_labels, X.weights, X.labels
     elif y is None:

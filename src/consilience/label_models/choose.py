@@ -74,6 +74,7 @@ class LabelModel(BaseLabelModel):
         tried = _Candidates(evidence, balance, seed)
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
         name, reason = tried.chosen_by_gold(gold_rows) if gold_rows >= GOLD_ENOUGH else tried.chosen_by_votes()
+        scored = tried.gold_accuracy() if gold_rows else {}  # before the chosen model is fitted again with gold
         self.chosen_ = tried[name]
         self.chosen_.labels_, self.chosen_.function_names_ = self.labels_, self.function_names_
         self.accuracy_means = self.chosen_.accuracy_means
@@ -89,7 +90,7 @@ class LabelModel(BaseLabelModel):
             residual=tried.__dict__.get("residual"),
             overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
             gold_rows=gold_rows,
-            gold_accuracy=tried.gold_accuracy() if gold_rows else {},
+            gold_accuracy=scored,
             chosen=name,
             reason=reason,
         )

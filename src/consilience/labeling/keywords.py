@@ -74,11 +74,13 @@ def keywords(
 def chunks(phrases: Iterable[str]) -> Iterator[list[str]]:
     """The phrases in groups whose expressions are not too long."""
     group: list[str] = []
+    length = 0
     for phrase in phrases:
-        if group and sum(map(len, group)) + len(phrase) > CHUNK:
+        if group and length + len(phrase) > CHUNK:
             yield group
-            group = []
+            group, length = [], 0
         group.append(phrase)
+        length += len(phrase)
     yield group
 
 
@@ -90,11 +92,10 @@ def phrase_pattern(phrases: Iterable[str], ignore_case: bool) -> str:
     >>> phrase_pattern(["check out", "$$$"], ignore_case=True)
     '(?i)\\bcheck\\s+out\\b|\\$\\$\\$'
     """
+    ends = pl.Series([phrase.strip() for phrase in phrases])
+    bounds = zip(ends.str.contains(r"^\w"), ends.str.contains(r"\w$"), strict=True)  # the engine's idea of a letter
     parts = []
-    for phrase in phrases:
+    for phrase, (left, right) in zip(ends, bounds, strict=True):
         words = r"\s+".join(map(re.escape, phrase.split()))
-        ends = pl.Series([phrase.strip()])  # asked of the engine that will search: its idea of a letter counts
-        left = r"\b" if ends.str.contains(r"^\w").item() else ""
-        right = r"\b" if ends.str.contains(r"\w$").item() else ""
-        parts.append(f"{left}{words}{right}")
+        parts.append((r"\b" if left else "") + words + (r"\b" if right else ""))
     return ("(?i)" if ignore_case else "") + "|".join(parts)
