@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.label_models.base import TIE, Evidence, Floats, count_votes
+from consilience.label_models.base import TIE, Evidence, Floats
 
 LOW, MEAN, HIGH = 0.5, 1.0, 1.5  # weights of functions that are right 62%, 73% and 82% of the time
 
@@ -25,7 +25,7 @@ def advantage_bound(evidence: Evidence) -> float:
     >>> round(advantage_bound(Evidence(votes, np.ones(2), np.full(2, -1), Labels("a", "b"))), 3)
     0.134
     """
-    counts = count_votes(evidence.votes, evidence.n_classes)
+    counts = evidence.class_votes
     most = counts.max(axis=1, keepdims=True)
     chance = np.exp(MEAN * (counts - most))
     chance /= chance.sum(axis=1, keepdims=True)
@@ -35,14 +35,14 @@ def advantage_bound(evidence: Evidence) -> float:
 
 def tie_share(evidence: Evidence) -> float:
     """Share of the rows where two or more labels have the most votes: counting cannot decide them, a model can."""
-    ranked = np.sort(count_votes(evidence.votes, evidence.n_classes), axis=1)
+    ranked = np.sort(evidence.class_votes, axis=1)
     tied = (ranked[:, -1] > 0) & (ranked[:, -1] == ranked[:, -2]) if evidence.n_classes > 1 else ranked[:, -1] < 0
     return float(evidence.counts @ tied / evidence.counts.sum())
 
 
 def overturned(evidence: Evidence, proba: Floats) -> float:
     """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
-    counts = count_votes(evidence.votes, evidence.n_classes)
+    counts = evidence.class_votes
     ranked = np.sort(counts, axis=1)
     clear = (ranked[:, -1] > ranked[:, -2]) if evidence.n_classes > 1 else np.zeros(len(counts), bool)
     winner_probability = proba[np.arange(len(proba)), counts.argmax(axis=1)]

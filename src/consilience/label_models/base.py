@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -47,7 +48,12 @@ class Evidence:
         """How many classes there are."""
         return len(self.labels)
 
-    @property
+    @cached_property
+    def class_votes(self) -> Floats:
+        """How many votes each class got in each pattern. returns: (p, k)."""
+        return count_votes(self.votes, self.n_classes)
+
+    @cached_property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Which patterns have a vote. returns: (p,)."""
         return np.asarray((self.votes >= 0).any(axis=1))
