@@ -3,7 +3,7 @@
     PYTHON peer_snorkel.py apply ROWS SEED RUNS | fit VOTES.npy TRUTH.npy RUNS | predict VOTES.npy TRUTH.npy RUNS
 
 Prints one JSON line. The same ten functions, the same texts, the same votes, in the type its own applier gives.
-Settings are Snorkel's own, but that torch keeps to one thread, which is kind to it: with two, a fit of 20k x 10 takes
+Settings are Snorkel's own, but that torch keeps to one thread, which is kind to it: with two, a fit of 20k x 10 took
 twice as long, and one of 1M x 20 the same.
 """
 

@@ -4,7 +4,7 @@
 
 Each line is measured in a process of its own, several times, on data made anew from a seed; times are medians. CPU
 seconds count all threads, so rates per core are work done by CPU seconds. Rows and matrices are fresh in each run:
-nothing was fingerprinted, cached or grouped before. Votes are simulated with known truth (accuracy 55-90%; coverage
+nothing was fingerprinted, cached or grouped before. Linear algebra keeps to one thread, ours and Snorkel's. Votes are simulated with known truth (accuracy 55-90%; coverage
 10-50%, or 0.5-5% where it says sparse), so what a label model gets right stands beside its time; "Bayes" is the best
 that can be had from these votes. Dense simulated votes hardly repeat, which is the worst case for a model that fits on
 distinct rows of votes; those of real functions are nearer to the sparse ones.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ from record import NOT_KNOWN, append_json, machine, peak_mb, table
 from stopwatch import clocked, spread
 
 SEED = 0
+# Threads of linear algebra wait for each other by spinning: with a busy neighbour, that is most of what one measures
+ONE_THREAD = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LABELS = ("ham", "spam")
 COLUMNS = ("what", "size", "CPU s", "wall s", "best wall s", "rate", "bar", "held", "right", "peak MB", "runs")
 Found = dict[str, Any]
@@ -233,7 +236,7 @@ def import_jobs(snorkel_python: str) -> list[Job]:
 
 def in_own_process(*arguments: str) -> Found:
     """Call this file again, and read the JSON it prints. raises: RuntimeError with its last words if it fails."""
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, env=ONE_THREAD)
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
     return json.loads(done.stdout.splitlines()[-1])

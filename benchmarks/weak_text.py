@@ -1,6 +1,7 @@
 """Quality and speed on every real text set: from votes or raw text to a trained model, without a label.
 
-    python benchmarks/weak_text.py [--set NAME ...] [--markdown] [--json FILE]
+    python benchmarks/weak_text.py [--set NAME ...] [--markdown] [--brief] [--json FILE]
+    python benchmarks/weak_text.py --from FILE [--markdown] [--brief]     the table again, from an earlier run's lines
 
 The same road for all: read, apply the labeling functions, fit the label models on the votes of the train part without
 its gold, train a TextClassifier on what the label model made, score on the gold of the test part. Beside it stands the
@@ -10,8 +11,8 @@ frequent class; no row is left out of a score. Each set runs in a process of its
 Reading the table: majority vote may differ from published figures by a few points without either being better. WRENCH
 breaks ties at random, and gives rows without votes a random label; here both go to the label that has the most votes on
 the whole. "Ties at random" is majority vote in WRENCH's way (the mean of 20 draws), to hold beside the published one.
-F1 is of the last label (spam, positive). CPU seconds are of the whole road, imports included. The published end models
-are large ones (RoBERTa); ours is linear.
+F1 is of the last label (spam, positive). Seconds are of the whole road, the supervised model included. The published
+end models are large ones (RoBERTa); ours is linear.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ from real_data import DataAbsent, data_folder
 
 COLUMNS = (
     *("set", "train rows", "functions", "coverage", "metric", "majority vote", "ties at random", "label model"),
-    *("chosen", "end model", "supervised", "CPU s", "peak MB"),
+    *("chosen", "end model", "supervised", "s", "peak MB"),
     *("published: majority", "published: label model", "published: end model"),
 )
+
+BRIEF = tuple(name for name in COLUMNS if name not in ("ties at random", "chosen"))
 
 OUR_RULES = (
     "youtube_raw and all sets below it: our rules, in functions/; scored on the official test part of sst2_raw and "
@@ -123,7 +126,7 @@ def row(record: dict[str, Any]) -> list[str]:
         percent(record["label_model"]["value"]),
         record["chosen"],
         *(percent(record.get(which, {}).get("value")) for which in ("end_model", "supervised")),
-        f"{record['cpu_seconds']:.1f}",
+        f"{record['seconds']:.1f}",
         str(record["peak_mb"]),
         percent(published["majority"]),
         f"{best} {published['label_model_name']}".strip(),
@@ -144,29 +147,34 @@ def in_own_process(name: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run(names: list[str], json_file: Path | None, markdown: bool) -> int:
-    """Measure sets one after another; print the table. returns: exit status, 1 if a set failed."""
-    rows, notes, failed = [], [], 0
+def measured(names: list[str], json_file: Path | None) -> list[dict[str, Any]]:
+    """Measure sets one after another, each in its own process. A set that fails is named and left out."""
+    records = []
     for place, name in enumerate(names, 1):
         print(f"[{place}/{len(names)}] {name} ...", end=" ", file=sys.stderr, flush=True)
         try:
             record = in_own_process(name)
         except RuntimeError as error:
-            failed += 1
             print(error, file=sys.stderr)
             continue
         print(f"{record['seconds']:.1f} s", file=sys.stderr)
         append_json(json_file, record)
-        rows.append(row(record))
-        if record["note"]:
-            notes.append(f"{name}: {record['note']}")
-    if any(SETS[name].group == "text" for name in names):
+        records.append(record)
+    return records
+
+
+def show(records: list[dict[str, Any]], *, markdown: bool, brief: bool) -> None:
+    """Print the table and what has to be known to read it."""
+    columns = BRIEF if brief else COLUMNS
+    lines = [dict(zip(COLUMNS, row(record), strict=True)) for record in records]
+    print(table(columns, [[line[name] for name in columns] for line in lines], markdown=markdown))
+    notes = [f"{record['set']}: {record['note']}" for record in records if record["note"]]
+    if any(SETS[record["set"]].group == "text" for record in records):
         notes.append(OUR_RULES)
     notes += [f"left out: {name}, {why}" for name, why in LEFT_OUT.items()]
-    print(table(COLUMNS, rows, markdown=markdown))
-    print("\n" + "\n".join(f"{'- ' if markdown else ''}{note}" for note in notes))
-    print(f"\n{machine()}; consilience {cs.__version__}; seed {SEED}")
-    return int(failed > 0)
+    if not brief:
+        print("\n" + "\n".join(f"{'- ' if markdown else ''}{note}" for note in notes))
+    print(f"\n{records[0]['machine']}; consilience {records[0]['version']}; seed {SEED}" if records else "")
 
 
 def main() -> int:
@@ -174,15 +182,24 @@ def main() -> int:
     parser.add_argument("--set", nargs="+", choices=list(SETS), metavar="NAME", help=f"of {', '.join(SETS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append one JSON line a set")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--brief", action="store_true", help="leave out the columns and notes that explain")
+    parser.add_argument("--from", dest="lines", type=Path, metavar="FILE", help="show an earlier run's JSON lines")
     parser.add_argument("--measure", choices=list(SETS), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.lines:
+        records = [json.loads(line) for line in options.lines.read_text("utf-8").splitlines()]
+        show(records, markdown=options.markdown, brief=options.brief)
+        return 0
     try:
         for group in {SETS[name].group for name in options.set or SETS}:
             data_folder(group)
         if options.measure:
             print(json.dumps(measure(options.measure), ensure_ascii=False))
             return 0
-        return run(options.set or list(SETS), options.json, options.markdown)
+        names = options.set or list(SETS)
+        records = measured(names, options.json)
+        show(records, markdown=options.markdown, brief=options.brief)
+        return int(len(records) < len(names))
     except DataAbsent as absent:
         print(absent, file=sys.stderr)
         return 3
