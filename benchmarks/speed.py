@@ -4,10 +4,12 @@
 
 Each line is measured in a process of its own, several times, on data made anew from a seed; times are medians. CPU
 seconds count all threads, so rates per core are work done by CPU seconds. Rows and matrices are fresh in each run:
-nothing was fingerprinted, cached or grouped before. Linear algebra keeps to one thread, ours and Snorkel's. Votes are simulated with known truth (accuracy 55-90%; coverage
-10-50%, or 0.5-5% where it says sparse), so what a label model gets right stands beside its time; "Bayes" is the best
-that can be had from these votes. Dense simulated votes hardly repeat, which is the worst case for a model that fits on
-distinct rows of votes; those of real functions are nearer to the sparse ones.
+nothing was fingerprinted, cached or grouped before. Linear algebra keeps to one thread, ours and Snorkel's.
+
+Votes are simulated with known truth (accuracy 55-90%; coverage 10-50%, or 0.5-5% where it says sparse), so what a
+label model gets right stands beside its time; "Bayes" is the best that can be had from these votes. Dense simulated
+votes hardly repeat, which is the worst case for a model that fits on distinct rows of votes; those of real functions
+are nearer to the sparse ones.
 """
 
 from __future__ import annotations

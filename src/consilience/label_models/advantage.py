@@ -8,6 +8,7 @@ sigma(-f) is read as sigma(-|f|); exact ties are counted apart, as any model may
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from consilience.label_models.base import TIE, Evidence, Floats
 
@@ -35,17 +36,16 @@ def advantage_bound(evidence: Evidence) -> float:
 
 def tie_share(evidence: Evidence) -> float:
     """Share of the rows where two or more labels have the most votes: counting cannot decide them, a model can."""
-    ranked = np.sort(evidence.class_votes, axis=1)
-    tied = (ranked[:, -1] > 0) & (ranked[:, -1] == ranked[:, -2]) if evidence.n_classes > 1 else ranked[:, -1] < 0
+    second, first = evidence.most_votes.T
+    tied = (first > 0) & (first == second)
     return float(evidence.counts @ tied / evidence.counts.sum())
 
 
 def overturned(evidence: Evidence, proba: Floats) -> float:
     """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
-    counts = evidence.class_votes
-    ranked = np.sort(counts, axis=1)
-    clear = (ranked[:, -1] > ranked[:, -2]) if evidence.n_classes > 1 else np.zeros(len(counts), bool)
-    winner_probability = proba[np.arange(len(proba)), counts.argmax(axis=1)]
+    second, first = evidence.most_votes.T
+    clear = first > second
+    winner_probability = proba[np.arange(len(proba)), evidence.class_votes.argmax(axis=1)]
     lost = clear & (winner_probability < proba.max(axis=1) - TIE)
     total = evidence.counts[clear].sum()
     return float(evidence.counts[lost].sum() / total) if total else 0.0
@@ -78,8 +78,11 @@ def _joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
     """How many rows have both of two votes, for all pairs of votes. returns: (k*m, k*m), class by class."""
     k, m = evidence.n_classes, evidence.votes.shape[1]
     joint = np.zeros((k * m, k * m))
-    for start in range(0, len(evidence.votes), chunk):  # so that memory stays small however many patterns there are
-        votes, counts = evidence.votes[start : start + chunk], evidence.counts[start : start + chunk]
-        said = np.concatenate([votes == c for c in range(k)], axis=1).astype(np.float64)
-        joint += (said * counts[:, None]).T @ said
+    with threadpool_limits(
+        1, "blas"
+    ):  # two threads on small matrices wait for each other 20 times longer than they work
+        for start in range(0, len(evidence.votes), chunk):  # memory stays small however many patterns there are
+            votes, counts = evidence.votes[start : start + chunk], evidence.counts[start : start + chunk]
+            said = np.concatenate([votes == c for c in range(k)], axis=1).astype(np.float64)
+            joint += (said * counts[:, None]).T @ said
     return joint

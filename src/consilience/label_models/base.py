@@ -54,6 +54,12 @@ class Evidence:
         return count_votes(self.votes, self.n_classes)
 
     @cached_property
+    def most_votes(self) -> Floats:
+        """Votes of the two classes that have most, fewest first; the first is -1 if there is but one class. (p, 2)."""
+        ranked = np.sort(self.class_votes, axis=1)[:, -2:]
+        return ranked if self.n_classes > 1 else np.column_stack([np.full(len(ranked), -1.0), ranked])
+
+    @cached_property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Which patterns have a vote. returns: (p,)."""
         return np.asarray((self.votes >= 0).any(axis=1))
@@ -230,7 +236,11 @@ def gather(matrix: LabelMatrix, gold: Gold) -> Evidence:
 
 def count_votes(votes: npt.NDArray[Any], n_classes: int) -> Floats:
     """How many votes each class got in each row. votes: (n, m). returns: (n, k)."""
-    return np.stack([(votes == c).sum(axis=1) for c in range(n_classes)], axis=1).astype(np.float64)
+    counts = np.zeros((n_classes, len(votes)), np.int32)
+    for column in votes.T:  # columns lie together in memory
+        for c in range(n_classes):
+            counts[c] += column == c
+    return counts.T.astype(np.float64)
 
 
 def best_class(proba: Floats, balance: Floats) -> npt.NDArray[np.int64]:

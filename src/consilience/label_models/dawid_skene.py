@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from consilience.errors import ModelError
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats
-from consilience.label_models.majority import vote_shares
+from consilience.label_models.majority import shares_of
 from consilience.label_models.pattern_tables import PatternTables
 from consilience.progress import track
 from consilience.store import arrays
@@ -80,7 +80,7 @@ class DawidSkene(BaseLabelModel):
         known = evidence.known >= 0
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
-        posterior = vote_shares(evidence.votes, k).T
+        posterior = shares_of(evidence.class_votes).T
         before = -np.inf
         for iteration in track(range(1, self.max_iterations + 1), "fitting"):
             posterior[:, known] = np.eye(k)[:, evidence.known[known]]

@@ -33,7 +33,7 @@ class MajorityVote(BaseLabelModel):
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k = evidence.n_classes
         self.class_balance_ = np.full(k, 1 / k)
-        shares = vote_shares(evidence.votes, k)
+        shares = shares_of(evidence.class_votes)
         shares[evidence.known >= 0] = np.eye(k)[evidence.known[evidence.known >= 0]]
         weight = evidence.counts * (evidence.covered | (evidence.known >= 0))
         if balance is not None:
@@ -48,9 +48,13 @@ class MajorityVote(BaseLabelModel):
 
 def vote_shares(votes: npt.NDArray[Any], n_classes: int) -> Floats:
     """Share of the votes each class got, row by row; uniform where nobody voted. votes: (n, m). returns: (n, k)."""
-    counts = count_votes(votes, n_classes)
+    return shares_of(count_votes(votes, n_classes))
+
+
+def shares_of(counts: Floats) -> Floats:
+    """Counts of votes as shares; uniform where there are none. counts: (n, k). returns: (n, k)."""
     total = counts.sum(axis=1, keepdims=True)
-    return np.where(total > 0, counts / np.maximum(total, 1), 1 / n_classes)
+    return np.where(total > 0, counts / np.maximum(total, 1), 1 / counts.shape[1])
 
 
 def expected_accuracies(evidence: Evidence, proba: Floats) -> Floats:
