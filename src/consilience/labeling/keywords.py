@@ -60,7 +60,7 @@ def keywords(
     phrases: words or phrases; a space in one matches any white space. column: to look in; default the text column.
     raises: FunctionError for no phrases, an empty one, or a bare string.
 
-    About 1 µs a short text.
+    About 0.1 µs a short text.
 
     >>> import consilience as cs
     >>> asks = cs.keywords("spam", ["subscribe", "check out"])
