@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from consilience.errors import LabelError, nearest
 
@@ -59,6 +60,11 @@ class Labels(Sequence[str]):
     def encode(self, names: Iterable[str | None]) -> npt.NDArray[np.int16]:
         """Codes of names, ABSTAIN for None. returns: (n,) int16. Raises LabelError at the first unknown name."""
         return np.fromiter((ABSTAIN if name is None else self.index(name) for name in names), np.int16)
+
+    def codes_of(self, names: pl.Series) -> npt.NDArray[np.int16]:
+        """Codes of a column of names, ABSTAIN where one is null or not a label. returns: (n,) int16. O(n)."""
+        codes = names.replace_strict(self._codes, default=ABSTAIN, return_dtype=pl.Int16)
+        return codes.fill_null(ABSTAIN).to_numpy().astype(np.int16)
 
     def decode(self, codes: Iterable[int]) -> list[str | None]:
         """Names of codes, None for ABSTAIN.

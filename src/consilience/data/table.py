@@ -124,8 +124,7 @@ class Table:
                 f"Gold column {self.gold_column!r} has {unknown[0]!r} ({len(unknown)} rows like it), which is not one "
                 f"of {list(labels)}.\nFix: add it to Labels(...), or map it with read(..., gold_names={{...}})."
             )
-        codes = {name: code for code, name in enumerate(labels)}
-        return gold.replace_strict(codes, default=ABSTAIN, return_dtype=pl.Int16).fill_null(ABSTAIN).to_numpy()
+        return labels.codes_of(gold)
 
     def has_gold(self) -> npt.NDArray[np.bool_]:
         """Which rows have a gold label. returns: (n,) bool."""

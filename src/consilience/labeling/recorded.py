@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import polars as pl
-
-from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.labels import Labels
 from consilience.data.table import Table
 from consilience.errors import DataError, nearest
 from consilience.labeling.function import Batch, LabelingFunction, Votes, fingerprint_of
@@ -36,9 +33,7 @@ class Recorded(LabelingFunction):
                 f"Column {self.column!r} says {unknown[0]!r}, which is not one of {list(labels)}.\n"
                 f"Fix: {nearest(unknown[0], labels)}"
             )
-        codes = {name: code for code, name in enumerate(labels)}
-        found = said.replace_strict(codes, default=ABSTAIN, return_dtype=pl.Int16).fill_null(ABSTAIN)
-        return Votes(found.to_numpy().astype(np.int16))
+        return Votes(labels.codes_of(said))
 
 
 def recorded(column: str, *, name: str | None = None) -> Recorded:

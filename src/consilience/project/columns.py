@@ -34,10 +34,9 @@ class StoredColumns:
             raise KeyError(key)
         votes = pl.read_parquet(BytesIO(self.blobs.get(row["blob"])))["vote"]
         names = votes.drop_nulls().unique().sort().to_list()
-        places = {name: place for place, name in enumerate(names)}
-        codes = votes.replace_strict(places, default=ABSTAIN, return_dtype=pl.Int16).fill_null(ABSTAIN)
+        codes = Labels(*names).codes_of(votes) if names else np.full(len(votes), ABSTAIN, np.int16)
         failure = Failure(row["failed"], row["failed_id"], row["failure"]) if row["failed"] else None
-        return Column(codes.to_numpy().astype(np.int16), tuple(names), failure, row["seconds"])
+        return Column(codes, tuple(names), failure, row["seconds"])
 
     def __setitem__(self, key: str, column: Column) -> None:
         names = [*column.labels, None]
