@@ -6,9 +6,8 @@ ConsilienceError
 ├── FunctionError    a labeling function that cannot mean what its author hoped
 ├── VoteError        votes, or a question about votes, that make no sense
 ├── ModelError       a label model or end model that cannot be fitted or asked
-├── StoreError       a project folder or a saved file that is not what it should be
-│   └── TrustError   code that came with a folder nobody has trusted yet
-└── MissingExtra     an optional package is not installed
+└── StoreError       a project folder or a saved file that is not what it should be
+    └── TrustError   code that came with a folder nobody has trusted yet
 
 The first line of a message says what was found and where; the line that begins `Fix:` says what to do.
 """
@@ -49,10 +48,6 @@ class StoreError(ConsilienceError, OSError):
 
 class TrustError(StoreError):
     """Code that came with a folder nobody on this machine has trusted yet."""
-
-
-class MissingExtra(ConsilienceError, ImportError):
-    """An optional package is not installed."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
