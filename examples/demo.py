@@ -15,6 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from consilience.project.functions import project_functions
+
 from packaged_data import CACHE, MOVIES, SMS, DataUnavailable, Packaged, fetch
 
 HERE = Path(__file__).parent
@@ -83,6 +85,8 @@ def go(data: Packaged, path: Path, folder: Path) -> None:
         shutil.copy(HERE / data.name / name, folder / name)
     run(folder, "add", str(path), *data.add)
     step("2. labeling functions, as a person writes them after reading twenty rows")
+    for function in project_functions(folder):
+        console.print(f"  {function.name:<14}{function.kind:<12}{function.description}", markup=False, soft_wrap=True)
     run(folder, "apply")
     step("3. the label model: how far to trust each function")
     run(folder, "fit")
