@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 NOT_KNOWN = "–"
+JSON_HELP = "append one JSON line a row of the table (default: build/benchmarks/NAME.jsonl)"
+
+
+def lines_file(name: str) -> Path:
+    """Where a benchmark keeps its JSON lines if nothing else is asked."""
+    return Path(__file__).resolve().parents[1] / "build" / "benchmarks" / f"{name}.jsonl"
 
 
 def machine() -> str:
@@ -29,11 +35,11 @@ def peak_mb() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kB on Linux
 
 
-def append_json(path: Path | None, record: dict[str, Any]) -> None:
-    """One more line in a file of JSON lines; nothing if no file was named."""
-    if path is not None:
-        with path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(record, ensure_ascii=False) + "\n")
+def append_json(path: Path, record: dict[str, Any]) -> None:
+    """One more line in a file of JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False) -> str:

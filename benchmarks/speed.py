@@ -32,7 +32,7 @@ import polars as pl
 import consilience as cs
 from consilience.testing import simulate
 from functions.plain import TEN, short_texts
-from record import NOT_KNOWN, append_json, machine, peak_mb, table
+from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_mb, table
 from stopwatch import clocked, spread
 
 SEED = 0
@@ -274,7 +274,7 @@ def verdict(job: Job, found: Found, rate: float | None) -> str:
     return "yes" if (rate >= job.bar if rate is not None else found["cpu_s"] <= job.bar) else "no"
 
 
-def run(snorkel_python: str, chosen: list[str], json_file: Path | None, markdown: bool) -> None:
+def run(snorkel_python: str, chosen: list[str], json_file: Path, markdown: bool) -> None:
     """Measure line after line; print the table."""
     rows, notes = [], []
     prepared: dict[Votes, Found] = {}
@@ -310,7 +310,7 @@ def main() -> None:
         "--only", nargs="+", default=[], metavar="WORD", help="lines whose name or size has one of the words"
     )
     parser.add_argument("--snorkel-python", default="", metavar="PATH", help="Python of an environment with Snorkel")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="append one JSON line a measurement")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=lines_file("speed"), help=JSON_HELP)
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     for hidden, kind in (("--measure", int), ("--folder", Path)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)

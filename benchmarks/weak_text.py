@@ -30,7 +30,7 @@ import numpy as np
 import consilience as cs
 from consilience.end_models.report import Report, report_votes
 from consilience.metrics import accuracy_of, confusion, f1_by_class
-from record import NOT_KNOWN, append_json, machine, peak_mb, table
+from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_mb, table
 from text_sets import LEFT_OUT, SEED, SETS, TEST_SHARE, Loaded
 
 from real_data import DataAbsent, data_folder
@@ -147,7 +147,7 @@ def in_own_process(name: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measured(names: list[str], json_file: Path | None) -> list[dict[str, Any]]:
+def measured(names: list[str], json_file: Path) -> list[dict[str, Any]]:
     """Measure sets one after another, each in its own process. A set that fails is named and left out."""
     records = []
     for place, name in enumerate(names, 1):
@@ -180,7 +180,7 @@ def show(records: list[dict[str, Any]], *, markdown: bool, brief: bool) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", nargs="+", choices=list(SETS), metavar="NAME", help=f"of {', '.join(SETS)}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="append one JSON line a set")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=lines_file("weak_text"), help=JSON_HELP)
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--brief", action="store_true", help="leave out the columns and notes that explain")
     parser.add_argument("--from", dest="lines", type=Path, metavar="FILE", help="show an earlier run's JSON lines")

@@ -3,7 +3,8 @@
 The data has only their votes, on the 3,998 rows they cover, and does not say which rows these are. Applied to the
 texts, the words below vote on 3,998 rows, and on these exactly as weak_signals.npy says (`text_sets` checks it at each
 run): that gives the votes their rows back, and the test texts their votes.
-Source: the constrained weak supervision experiments of Arachie & Huang 2021.
+Source: the word lists of SST_2_generator in github.com/jianhui-chen/Constrained-Weak-Supervision,
+datasets/generate_weak_signals.py. How its authors came by the words is not said there.
 """
 
 import consilience as cs

@@ -51,3 +51,18 @@ def test_a_function_that_broke_is_noted_with_its_first_row_and_reason():
 def test_no_rows_have_no_shares():
     summary = LabelMatrix.from_votes(np.empty((0, 1), int), ["ham"]).summary()
     assert summary.n_rows == 0 and summary.lines[0].coverage == 0.0
+
+
+@given(vote_matrices())
+def test_a_large_matrix_has_the_same_figures_without_its_patterns(made):
+    votes, k = made
+    small = LabelMatrix.from_votes(votes, class_names(k)).summary()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("consilience.labeling.summary.COUNT_PATTERNS", -1)
+        large = LabelMatrix.from_votes(votes, class_names(k)).summary()
+    assert large.n_patterns is None
+    assert [line.votes for line in large.lines] == [line.votes for line in small.lines]
+    assert large.view().rows == small.view().rows
+    assert (large.coverage, large.overlap, large.conflict) == pytest.approx(
+        (small.coverage, small.overlap, small.conflict)
+    )

@@ -144,6 +144,11 @@ class LabelMatrix:
         """The distinct rows and their counts."""
         return find_patterns(self.votes, len(self.labels))
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether the distinct rows have been counted already."""
+        return "patterns" in self.__dict__
+
     @cached_property
     def pattern_of_row(self) -> npt.NDArray[np.int64]:
         """Which pattern each row is. returns: (n,)."""

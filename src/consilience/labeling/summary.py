@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from consilience.labeling.matrix import FunctionInfo, LabelMatrix
+from consilience.labeling.matrix import FunctionInfo, LabelMatrix, Votes
 from consilience.metrics import Interval, wilson
 from consilience.views import View
+
+COUNT_PATTERNS = 5_000_000  # votes up to which distinct rows are counted for the summary's sake
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Summary:
     lines: tuple[FunctionSummary, ...]
     n_rows: int
     n_gold: int
-    n_patterns: int
+    n_patterns: int | None
     coverage: float
     overlap: float
     conflict: float
@@ -66,8 +69,9 @@ class Summary:
         return row
 
     def _notes(self) -> list[str]:
+        patterns = "" if self.n_patterns is None else f", {self.n_patterns:,} distinct vote patterns"
         notes = [
-            f"{self.n_rows:,} rows, {self.n_patterns:,} distinct vote patterns; covered {self.coverage:.1%}, "
+            f"{self.n_rows:,} rows{patterns}; covered {self.coverage:.1%}, "
             f"by two or more {self.overlap:.1%}, in conflict {self.conflict:.1%}"
             + (f"; {self.n_gold:,} with gold" if self.n_gold else "; no gold")
         ]
@@ -88,35 +92,45 @@ class Summary:
 
 
 def summarize(matrix: LabelMatrix) -> Summary:
-    """Summary of a matrix. O(patterns x functions) once patterns are counted; gold is counted by rows that have it."""
-    patterns = matrix.patterns
-    voted = patterns.votes >= 0
-    n_voters = voted.sum(axis=1)
-    highest = patterns.votes.max(axis=1, initial=-1)
-    k = len(matrix.labels)
-    lowest = np.where(voted, patterns.votes, np.asarray(k, patterns.votes.dtype)).min(axis=1, initial=k)
-    split = (n_voters > 1) & (lowest < highest)  # somebody contradicts each voter of such a row
+    """Summary of a matrix. O(patterns x functions); O(rows x functions) if it is large and they are not counted yet."""
+    few = matrix.has_patterns or matrix.votes.size <= COUNT_PATTERNS
+    votes = matrix.patterns.votes if few else matrix.votes
+    counts = matrix.patterns.counts.astype(np.float64) if few else None
     n = max(len(matrix), 1)
-    counts = patterns.counts.astype(np.float64)
-    votes = counts @ voted
-    overlap = (counts * (n_voters > 1)) @ voted
-    conflict = (counts * split) @ voted
-    with_gold = matrix.take(matrix.gold >= 0)
+    voters, lowest, highest = _across(votes, len(matrix.labels))
+    shared, split = voters > 1, (voters > 1) & (lowest < highest)  # somebody contradicts each voter of a split row
+    has_gold = matrix.gold >= 0
     lines = []
     for j, info in enumerate(matrix.functions):
-        said = with_gold.votes[:, j] >= 0
-        right = int((with_gold.votes[said, j] == with_gold.gold[said]).sum())
-        says = tuple(matrix.labels[int(c)] for c in np.unique(patterns.votes[voted[:, j], j]))
-        shares = (float(votes[j] / n), float(overlap[j] / n), float(conflict[j] / n))
-        lines.append(
-            FunctionSummary(info, says, int(votes[j]), *shares, int(said.sum()), wilson(right, int(said.sum())))
-        )
+        said = votes[:, j] >= 0
+        n_votes, overlap, conflict = (_rows(mask, counts) for mask in (said, said & shared, said & split))
+        scored = has_gold & (matrix.votes[:, j] >= 0)
+        n_scored = int(scored.sum())
+        right = int((scored & (matrix.votes[:, j] == matrix.gold)).sum())
+        says = tuple(name for code, name in enumerate(matrix.labels) if (votes[:, j] == code).any())
+        shares = (n_votes / n, overlap / n, conflict / n)
+        lines.append(FunctionSummary(info, says, int(n_votes), *shares, n_scored, wilson(right, n_scored)))
     return Summary(
         tuple(lines),
         len(matrix),
-        len(with_gold),
-        len(patterns),
-        float(counts @ (n_voters > 0) / n),
-        float(counts @ (n_voters > 1) / n),
-        float(counts @ split / n),
+        int(has_gold.sum()),
+        len(votes) if few else None,
+        *(_rows(mask, counts) / n for mask in (voters > 0, shared, split)),
     )
+
+
+def _rows(mask: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64] | None) -> float:
+    """How many rows a mask over patterns (with their counts) or over rows holds."""
+    return float(np.count_nonzero(mask) if counts is None else counts @ mask)
+
+
+def _across(votes: Votes, n_classes: int) -> tuple[Votes, Votes, Votes]:
+    """Of each row: how many voted, and the lowest and highest class anybody said. Column by column, as votes lie."""
+    voters = np.zeros(len(votes), np.int32)
+    lowest, highest = np.full(len(votes), n_classes, votes.dtype), np.full(len(votes), -1, votes.dtype)
+    for column in votes.T:
+        said = column >= 0
+        voters += said
+        np.minimum(lowest, column, out=lowest, where=said)
+        np.maximum(highest, column, out=highest)
+    return voters, lowest, highest
