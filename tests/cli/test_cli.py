@@ -191,3 +191,13 @@ def test_two_processes_apply_at_once(folder):
     assert [process.wait() for process in processes] == [0, 0]
     assert run("doctor").exit_code == 0
     assert len(json.loads(run("runs", "--json").output)["runs"]) == 2
+
+
+def test_two_processes_add_the_same_rows_at_once(folder):
+    ready(folder)
+    (folder / "more.jsonl").write_text("".join(json.dumps({"text": f"more {i}"}) + "\n" for i in range(50)))
+    (folder / "most.jsonl").write_text("".join(json.dumps({"text": f"more {i}"}) + "\n" for i in range(80)))
+    processes = [command(folder, "add", name) for name in ("more.jsonl", "most.jsonl", "most.jsonl")]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    run("apply")
+    assert json.loads(run("runs", "--json").output)["runs"][-1]["rows"] == 60 + 80

@@ -290,3 +290,14 @@ def test_a_project_is_found_from_below_and_not_from_elsewhere(project, tmp_path)
 def test_a_second_project_is_not_made_over_a_first(project):
     with pytest.raises(StoreError, match="There is a project"):
         Project.init(project.folder, labels=["a"])
+
+
+def test_rows_without_the_gold_column_may_follow_rows_with_it(project, tmp_path):
+    added = project.add([{"text": f"hello number {i}"} for i in range(10)])
+    assert added.n_rows == 10
+    assert (len(project.table), project.table.n_gold) == (90, 80)
+    assert len(project.apply()) == 90
+    other = Project.init(tmp_path / "other", labels=["ham", "spam"], gold="label")
+    with pytest.raises(DataError, match="has no column 'label'"):
+        other.add([{"text": "hello", "lable": "ham"}])
+    other.close()

@@ -42,6 +42,7 @@ def read(
     quote: str | None = '"',
     columns: Sequence[str] | None = None,
     unit: str = "row",
+    gold_may_be_absent: bool = False,
 ) -> Table:
     """Read rows into a Table.
 
@@ -50,6 +51,7 @@ def read(
     text: column functions read by default; if not named, the column called "text", where there is one.
     id: column of ids; if not named, the column called "id", or else ids are made of what each row says.
     gold: column of gold label names; empty, null or NaN where nobody knows. gold_names maps its values to names.
+    gold_may_be_absent: rows without a gold column are rows without gold, not an error.
     labels: the labels; gold outside them is an error.
     format, delimiter, quote (None: quotes mean nothing), columns (names for a CSV without a header): for CSV files.
     returns: a Table; `.rejects` has the line, reason and beginning of each row that was set aside: malformed, without
@@ -69,6 +71,8 @@ def read(
     frame, lines, rejects = raw.frame, raw.lines, list(raw.rejects)
     if not len(frame):
         raise DataError(f"{_name(source)} has no readable rows.{_why(rejects)}\nFix: check the file and its format.")
+    if gold_may_be_absent and gold not in frame.columns:
+        gold = None
     for column in (text, id, gold):
         if column is not None and column not in frame.columns:
             raise DataError(f"{_name(source)} has no column {column!r}.\nFix: {nearest(column, frame.columns)}")

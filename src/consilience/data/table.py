@@ -213,7 +213,7 @@ def concat(tables: Sequence[Table]) -> Table:
         frame,
         id=first.id_column,
         text=first.text_column,
-        gold=first.gold_column,
+        gold=next((t.gold_column for t in tables if t.gold_column), None),
         labels=first.labels,
         unit=first.unit,
         rejects=rejects,

@@ -136,32 +136,32 @@ class Project:
     def add(self, source: Any, **options: Any) -> Added:
         """Read rows into the project, with the settings' columns; options go to `read`.
 
-        Rows whose id the project already has are set aside; the same rows twice change nothing.
+        Rows whose id the project already has are set aside; the same rows twice change nothing. Once some rows came
+        with the gold column, later ones may come without it.
         """
         config = self.config
         options = {"text": config.text, "id": config.id, "gold": config.gold, "gold_names": config.gold_names} | options
-        table = read(source, labels=None if options["gold"] is None else config.labels, **options)
-        if self.catalogue.one("SELECT 1 FROM part WHERE fingerprint = ?", table.fingerprint):
-            return Added(0, (), was_there=True)
-        table, rejects = self._without_known(table)
-        if not len(table):
-            return Added(0, rejects)
+        known = any(part.gold_column for part in self.parts.values())  # gold once: a file without the column has none
+        labels = None if options["gold"] is None else config.labels
+        table = read(source, labels=labels, gold_may_be_absent=known, **options)
         name = str(source) if isinstance(source, (str, Path)) else "memory"
-        blob = self.blobs.put(_parquet(table.frame))
-        with self.catalogue.writing():
-            self.catalogue.write(
-                "INSERT INTO part VALUES (?, ?, ?, ?, ?)", table.fingerprint, blob, name, len(table), self.clock()
-            )
-            for reject in rejects:
-                self.catalogue.write(
-                    "INSERT INTO reject VALUES (?, ?, ?, ?)",
-                    table.fingerprint,
-                    reject.line,
-                    reject.reason,
-                    reject.content,
-                )
+        with self.catalogue.writing():  # from the check to the note, so that two processes cannot add the same id
+            self._forget()
+            if self.catalogue.one("SELECT 1 FROM part WHERE fingerprint = ?", table.fingerprint):
+                return Added(0, (), was_there=True)
+            table, rejects = self._without_known(table)
+            if len(table):
+                self._note_part(table, rejects, name)
         self._forget()
         return Added(len(table), rejects)
+
+    def _note_part(self, table: Table, rejects: tuple[Reject, ...], source: str) -> None:
+        blob = self.blobs.put(_parquet(table.frame))
+        part = (table.fingerprint, blob, source, len(table), self.clock())
+        self.catalogue.write("INSERT INTO part VALUES (?, ?, ?, ?, ?)", *part)
+        for reject in rejects:
+            line = (table.fingerprint, reject.line, reject.reason, reject.content)
+            self.catalogue.write("INSERT INTO reject VALUES (?, ?, ?, ?)", *line)
 
     def _without_known(self, table: Table) -> tuple[Table, tuple[Reject, ...]]:
         """The rows whose ids are new, and the rejects with those whose ids are not."""
