@@ -201,3 +201,17 @@ def test_two_processes_add_the_same_rows_at_once(folder):
     assert [process.wait() for process in processes] == [0, 0, 0]
     run("apply")
     assert json.loads(run("runs", "--json").output)["runs"][-1]["rows"] == 60 + 80
+
+
+def test_rows_on_which_a_function_failed_are_counted_and_named_on_the_command_line(folder):
+    ready(folder)
+    (folder / "lfs.py").write_text(
+        "import consilience as cs\n\n@cs.labeling_function('spam')\ndef broken(row):\n"
+        "    if row.text.endswith('7'):\n        raise ValueError('no sevens')\n    return 'cash' in row.text\n"
+    )
+    for arguments in (["apply"], ["apply"], ["lfs"]):  # computed, from the store, and without running anything
+        said = run(*arguments).output
+        assert "broken failed on 6 rows and abstained" in said
+        assert "ValueError: no sevens" in said
+    answer = json.loads(run("lfs", "--json").output)
+    assert [line["errors"] for line in answer["functions"]] == [0, 0, 0, 6]

@@ -93,9 +93,7 @@ class DawidSkene(BaseLabelModel):
             row[known] = joint[evidence.known[known], known]
             self.log_likelihood_ = float(counts @ row) + self._log_prior(centre, learn_balance)
             self.n_iterations_ = iteration
-            if self.shrink == 0 and self.log_likelihood_ - before < self.tolerance * counts.sum():
-                break
-            if self.shrink > 0 and abs(self.log_likelihood_ - before) < self.tolerance * counts.sum():
+            if abs(self.log_likelihood_ - before) < self.tolerance * counts.sum():  # with shrink it may also fall
                 break
             before = self.log_likelihood_
         voted = counts * (evidence.covered | known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -56,13 +57,19 @@ class StoredColumns:
         )
 
     def matrix(self, infos: Sequence[FunctionInfo], part: Table, labels: Labels) -> LabelMatrix:
-        """Stored votes of these functions on one part of the rows. Raises StoreError if a column is not there."""
+        """Stored votes of these functions on one part of the rows, with what failed when they were cast.
+
+        raises: StoreError if a column is not there.
+        """
+        known = []
         votes = np.empty((len(part), len(infos)), vote_type(len(labels)), order="F")
         for place, info in enumerate(infos):
             try:
-                votes[:, place] = self[column_key(info, part, labels)].coded(labels)
+                column = self[column_key(info, part, labels)]
             except KeyError:
                 raise StoreError(
                     f"The votes of {info.name!r} are not in the store.\nFix: run `consilience apply`."
                 ) from None
-        return LabelMatrix(votes, labels, part.ids, infos, part.gold_codes(labels), part)
+            votes[:, place] = column.coded(labels)
+            known.append(replace(info, failure=column.failure, seconds=column.seconds, from_store=True))
+        return LabelMatrix(votes, labels, part.ids, known, part.gold_codes(labels), part)
