@@ -215,3 +215,14 @@ def test_rows_on_which_a_function_failed_are_counted_and_named_on_the_command_li
         assert "ValueError: no sevens" in said
     answer = json.loads(run("lfs", "--json").output)
     assert [line["errors"] for line in answer["functions"]] == [0, 0, 0, 6]
+
+
+def test_rows_are_in_even_if_there_is_too_little_gold_to_split_yet(folder):
+    run("init", ".", "--labels", "ham,spam", "--gold", "label")
+    settings = folder / "consilience.toml"
+    settings.write_text(settings.read_text().replace("# dev = 250", "dev = 50").replace("# test = 250", "test = 50"))
+    done = run("add", "rows.csv")
+    assert done.exit_code == 0
+    assert "60 rows" in done.output
+    assert "cannot be made yet" in done.output
+    assert "Fix: ask for smaller parts" in done.output
