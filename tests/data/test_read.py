@@ -412,3 +412,11 @@ def test_gold_outside_the_labels_is_an_error():
 
 def test_text_that_is_no_string_becomes_one():
     assert read([{"body": 12}, {"body": 3}], text="body").texts == ["12", "3"]
+
+
+@pytest.mark.parametrize(("names", "message"), [("{", "is not JSON"), ('["ham"]', "does not name the labels")])
+def test_a_broken_list_of_label_names_is_named(tmp_path, names, message):
+    (tmp_path / "train.json").write_text('{"0": {"label": 0, "data": {"text": "hi"}}}')
+    (tmp_path / "label.json").write_text(names)
+    with pytest.raises(DataError, match=rf"label\.json {message}(.|\n)*Fix: "):
+        read(tmp_path / "train.json")

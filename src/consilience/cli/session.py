@@ -67,6 +67,7 @@ class Session:
 def session(verb: str, as_json: bool) -> Iterator[Session]:
     """Run a verb: progress while it works, its answer at the end, errors as messages and exit codes."""
     from consilience.errors import ConsilienceError, TrustError
+    from consilience.views import visible
 
     talk = Session(verb, as_json)
     try:
@@ -83,7 +84,7 @@ def session(verb: str, as_json: bool) -> Iterator[Session]:
         if as_json:
             print(json.dumps({"verb": verb, "error": str(error), "kind": type(error).__name__}, ensure_ascii=False))
         else:
-            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            typer.echo(visible(f"{type(error).__name__}: {error}"), err=True)
         raise typer.Exit(UNTRUSTED if isinstance(error, TrustError) else FAILED) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is half-written", err=True)

@@ -95,21 +95,27 @@ def _parse_json(text: str, line: int) -> Any:
 
 def from_json(path: Path) -> Raw:
     """WRENCH's object of rows (gold in "label", names in label.json beside it, votes in vote_0, ...); or a list."""
-    try:
-        whole = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}.\nFix: write it again.") from error
+    whole = _json_file(path)
     if isinstance(whole, list):
         return _from_records((place, row, str(row)) for place, row in enumerate(whole, 1))
     if not isinstance(whole, dict):
         raise DataError(f"{path} holds neither rows nor a list of rows.\nFix: give an object of objects or a list.")
     names_path = path.parent / "label.json"
-    names = json.loads(names_path.read_text("utf-8")) if names_path.is_file() else None
+    names = _json_file(names_path) if names_path.is_file() else None
+    if names is not None and not isinstance(names, dict):
+        raise DataError(f'{names_path} does not name the labels.\nFix: write {{"0": "ham", "1": "spam"}} there.')
     raw = _from_records(
         (place, _wrench_row(key, row, names), str(row)) for place, (key, row) in enumerate(whole.items(), 1)
     )
     has_gold = "label" in raw.frame.columns
     return Raw(raw.frame, raw.lines, raw.rejects, "label" if has_gold else None, names if has_gold else None)
+
+
+def _json_file(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}.\nFix: write it again.") from error
 
 
 def _wrench_row(key: str, row: Any, names: dict[str, str] | None) -> Any:
