@@ -148,7 +148,7 @@ def test_sums_over_patterns_agree_with_loops(made, seed):
             for y in range(k):
                 likelihood[y, i] += log_theta[j, y, votes[i, j] + 1]
                 counts[j, y, votes[i, j] + 1] += weights[y, i]
-    tables = PatternTables(votes, k)
+    tables = PatternTables(votes, k, k)
     assert np.allclose(tables.log_likelihood(log_theta), likelihood)
     assert np.allclose(tables.expected_counts(weights), counts)
     assert sorted(column for block in tables.blocks for column in block) == list(range(m))
@@ -156,4 +156,4 @@ def test_sums_over_patterns_agree_with_loops(made, seed):
 
 def test_many_rows_make_wide_blocks():
     votes = np.random.default_rng(0).integers(-1, 2, (20_000, 20))
-    assert len(PatternTables(votes, 2).blocks) < 5
+    assert len(PatternTables(votes, 2, 2).blocks) < 5

@@ -14,7 +14,8 @@ from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
-from consilience.label_models.base import best_class, load_label_model
+from consilience.label_models.base import best_class
+from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
 
@@ -156,7 +157,7 @@ def test_another_process_gives_the_same_probabilities_to_the_last_bit(make, tmp_
     np.save(tmp_path / "votes.npy", SIMULATED.matrix.votes)
     code = (
         "import sys, numpy as np, consilience as cs\n"
-        "from consilience.label_models.base import load_label_model\n"
+        "from consilience.label_models.zoo import load_label_model\n"
         "matrix = cs.LabelMatrix.from_votes(np.load(sys.argv[1] + '/votes.npy'), ['ham', 'spam'])\n"
         "np.save(sys.argv[1] + '/proba.npy', load_label_model(sys.argv[1] + '/model.npz').predict_proba(matrix))"
     )

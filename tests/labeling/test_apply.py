@@ -90,7 +90,7 @@ def test_labels_are_those_given_else_those_of_the_table_else_those_found():
 
 def test_a_label_outside_the_labels_is_answered_with_the_nearest():
     with pytest.raises(
-        LabelError, match=r"Function 'f' may say 'spam', which is not a label.\nFix: Did you mean 'spams'"
+        LabelError, match=r"Function 'f' may say what it cannot: 'spam' is not a label.\nFix: Did you mean 'spams'"
     ):
         apply({"f": keywords("spam", ["free"])}, TABLE, labels=["ham", "spams"])
 

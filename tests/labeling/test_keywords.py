@@ -95,7 +95,7 @@ def test_the_label_comes_first():
     with pytest.raises(FunctionError, match=r"cannot be a label.\nFix: give the label's name first"):
         keywords(["free"], ["spam"])
     with pytest.raises(
-        LabelError, match=r"Function 'f' may say 'spma', which is not a label.\nFix: Did you mean 'spam'"
+        LabelError, match=r"Function 'f' may say what it cannot: 'spma' is not a label.\nFix: Did you mean 'spam'"
     ):
         apply({"f": keywords("spma", ["a"])}, read([{"text": "a"}]), labels=["ham", "spam"])
 

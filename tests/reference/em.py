@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-ACCURACY = 0.7
+ACCURACY = 0.7  # of a function, before learning; with one class nothing can be wrong
 FLOOR = 1e-9
 
 
@@ -68,8 +68,9 @@ def fit_em(
 def _prior(votes: list[list[int]], j: int, k: int) -> list[list[float]]:
     """Abstains as often as it does; is right 70% of the time when it does not."""
     silent = sum(row[j] < 0 for row in votes) / len(votes)
-    wrong = (1 - ACCURACY) / max(k - 1, 1)
-    return [[silent] + [(1 - silent) * (ACCURACY if s == y else wrong) for s in range(k)] for y in range(k)]
+    right = ACCURACY if k > 1 else 1.0
+    wrong = (1 - right) / max(k - 1, 1)
+    return [[silent] + [(1 - silent) * (right if s == y else wrong) for s in range(k)] for y in range(k)]
 
 
 def _shares(row: list[int], k: int) -> list[float]:

@@ -13,13 +13,13 @@ from consilience.testing import check_label_model, simulate
 
 class DoesNotSumToOne(MajorityVote):
     def _proba(self, votes):
-        return vote_shares(votes, len(self.labels_)) * 0.9
+        return vote_shares(votes, self.labels_) * 0.9
 
 
 class TrustsTheFirstFunction(MajorityVote):
     def _proba(self, votes):
-        first = vote_shares(votes[:, :1], len(self.labels_))
-        return (first + vote_shares(votes, len(self.labels_))) / 2
+        first = vote_shares(votes[:, :1], self.labels_)
+        return (first + vote_shares(votes, self.labels_)) / 2
 
 
 class CountsRowsInOrder(MajorityVote):
@@ -33,13 +33,13 @@ class CountsRowsInOrder(MajorityVote):
 
 class LikesTheFirstLabel(MajorityVote):
     def _proba(self, votes):
-        return 0.8 * vote_shares(votes, len(self.labels_)) + 0.2 * np.eye(len(self.labels_))[0]
+        return 0.8 * vote_shares(votes, self.labels_) + 0.2 * np.eye(len(self.labels_))[0]
 
 
 class IgnoresItsSeed(MajorityVote):
     def _proba(self, votes):
         noise = np.random.default_rng().dirichlet(np.full(len(self.labels_), 1e9))
-        shares = vote_shares(votes, len(self.labels_))
+        shares = vote_shares(votes, self.labels_)
         return (1 - 1e-9) * shares + 1e-9 * noise
 
 
@@ -51,7 +51,7 @@ class LosesItsTables(MajorityVote):
         return model
 
     def _proba(self, votes):
-        shares = vote_shares(votes, len(self.class_balance_))
+        shares = vote_shares(votes, self.labels_)
         return np.full_like(shares, 1 / shares.shape[1]) if hasattr(self, "loaded") else shares
 
 
@@ -62,7 +62,7 @@ class Guesses(MajorityVote):
 
 class AnswersUnfitted(MajorityVote):
     def predict_proba(self, matrix):
-        return vote_shares(matrix.votes, len(matrix.labels))
+        return vote_shares(matrix.votes, matrix.labels)
 
 
 class FitsNothing(MajorityVote):

@@ -6,9 +6,10 @@ is here. `consilience.testing.check_label_model` holds a model to the laws all o
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,30 +29,62 @@ from consilience.views import View
 Floats = npt.NDArray[np.float64]
 Gold = LabelMatrix | Sequence[str | None] | None
 Balance = Mapping[str, float] | Sequence[float] | None
+Expected = Mapping[str, float | tuple[float, float]] | None
+WORD_ROWS = 100.0  # how many rows of gold a user's word on an accuracy is worth, if they do not say
 TIE = 1e-9  # probabilities closer than this are the same
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a model learns from: distinct rows of votes, how often each occurs, and its class where gold says it.
+    """What a model learns from: distinct rows of votes, how often each occurs, and what is known beforehand.
 
-    votes: (p, m); counts: (p,); known: (p,) codes, -1 where the class is unknown.
+    votes: (p, m), codes of labels and, after them, of groups; counts: (p,); known: (p,) class that gold says, or -1.
+    expected: (m,) accuracy the user expects of each function, NaN where they said nothing; expected_rows: (m,) how many
+    rows of gold that opinion is worth.
     """
 
     votes: npt.NDArray[Any]
     counts: Floats
     known: npt.NDArray[np.int64]
     labels: Labels
+    expected: Floats | None = None
+    expected_rows: Floats | None = None
 
     @property
     def n_classes(self) -> int:
         """How many classes there are."""
         return len(self.labels)
 
+    @property
+    def n_symbols(self) -> int:
+        """How many things a vote can say: the labels and their groups."""
+        return len(self.labels.votes)
+
+    @property
+    def meanings(self) -> npt.NDArray[np.bool_]:
+        """Which classes each vote allows; the identity but for groups. returns: (n_symbols, k)."""
+        return self.labels.meanings
+
     @cached_property
     def class_votes(self) -> Floats:
         """How many votes each class got in each pattern. returns: (p, k)."""
-        return count_votes(self.votes, self.n_classes)
+        return count_votes(self.votes, self.meanings)
+
+    def without_gold(self) -> Evidence:
+        """The same votes with no class known."""
+        return replace(self, known=np.full(len(self.votes), ABSTAIN, np.int64))
+
+    def prior_accuracies(self, default: float) -> Floats:
+        """What is expected of each function: the user's word, or the default. returns: (m,)."""
+        if self.expected is None:
+            return np.full(self.votes.shape[1], default)
+        return np.where(np.isnan(self.expected), default, self.expected)
+
+    def prior_rows(self, default: float) -> Floats:
+        """How many rows of gold that expectation is worth. returns: (m,)."""
+        if self.expected is None or self.expected_rows is None:
+            return np.full(self.votes.shape[1], default)
+        return np.where(np.isnan(self.expected), default, self.expected_rows)
 
     @cached_property
     def most_votes(self) -> Floats:
@@ -79,25 +112,39 @@ class BaseLabelModel(ABC):
     class_balance_: Floats
     accuracies_: Floats
 
-    def fit(self, matrix: LabelMatrix, *, gold: Gold = None, class_balance: Balance = None, seed: int = 0) -> Self:
+    def fit(
+        self,
+        matrix: LabelMatrix,
+        *,
+        gold: Gold = None,
+        class_balance: Balance = None,
+        accuracies: Expected = None,
+        seed: int = 0,
+    ) -> Self:
         """Learn how far to trust each function.
 
         matrix: the votes to learn from; its own gold is not looked at.
         gold: what little gold there is: label names for the rows of matrix (None where unknown), or a matrix of other
             rows that have gold, such as `matrix.on(dev)`.
         class_balance: share of each label, by name or in order; default: the model's own choice.
+        accuracies: what you expect of some functions, by name: 0.9, or (0.9, 50) where your word is worth 50 rows of
+            gold (default 100). The models that learn accuracies start from it and are drawn to it.
         seed: for models that draw random numbers.
-        raises: VoteError for a matrix without functions or rows; ModelError for a balance that is none.
+        raises: VoteError for a matrix without functions or rows; ModelError for a balance or accuracy that is none.
         """
         if not matrix.functions or not len(matrix):
             n, m = matrix.votes.shape
             raise VoteError(
                 f"The matrix has {n} rows and {m} functions.\nFix: apply one or more functions to some rows."
             )
-        self.labels_ = matrix.labels
-        self.function_names_ = matrix.names
-        evidence = gather(matrix, gold)
-        self._fit(evidence, _balance(class_balance, matrix.labels), seed)
+        expected, rows = _expected(accuracies, matrix)
+        evidence = replace(gather(matrix, gold), expected=expected, expected_rows=rows)
+        return self.fit_evidence(evidence, matrix.names, _balance(class_balance, matrix.labels), seed)
+
+    def fit_evidence(self, evidence: Evidence, names: Sequence[str], balance: Floats | None, seed: int) -> Self:
+        """What `fit` does once the rows are counted; for models made of models. names: of the functions."""
+        self.labels_, self.function_names_ = evidence.labels, list(names)
+        self._fit(evidence, balance, seed)
         return self
 
     @abstractmethod
@@ -142,7 +189,7 @@ class BaseLabelModel(ABC):
                 "No row is left to train on.\nFix: write functions that cover more, or lower min_confidence."
             )
         why = np.array(_reasons(matrix), dtype=object)[matrix.pattern_of_row[keep]].tolist()
-        return TrainingSet(matrix.table.take(keep), self.labels_, proba[keep], np.ones(int(keep.sum())), why)
+        return TrainingSet(matrix.table.take(keep), self.labels_.plain, proba[keep], np.ones(int(keep.sum())), why)
 
     def summary(self, matrix: LabelMatrix | None = None) -> View:
         """What was learned: each function's accuracy, beside its accuracy on the gold of a matrix, if one is given."""
@@ -153,7 +200,7 @@ class BaseLabelModel(ABC):
             columns += ["on gold", "low", "high", "gold"]
             for j, row in enumerate(rows):
                 said = (matrix.votes[:, j] >= 0) & (matrix.gold >= 0)
-                right = int((matrix.votes[said, j] == matrix.gold[said]).sum())
+                right = int(matrix.labels.meanings[matrix.votes[said, j], matrix.gold[said]].sum())
                 row += [*wilson(right, int(said.sum())), int(said.sum())]
         shares = ", ".join(f"{n} {p:.1%}" for n, p in zip(self.labels_, self.class_balance_, strict=True))
         return View(columns, rows, notes=[f"class balance: {shares}", *self.findings()])
@@ -172,12 +219,18 @@ class BaseLabelModel(ABC):
     def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
         """Description and arrays that say all that was learned."""
         self._check_fitted()
-        meta = {"labels": list(self.labels_), "functions": self.function_names_}
+        groups = {name: list(members) for name, members in self.labels_.groups.items()}
+        meta = {
+            "labels": list(self.labels_),
+            "groups": groups,
+            "functions": self.function_names_,
+            "settings": self.settings(),
+        }
         return meta, {"class_balance": self.class_balance_, "accuracies": self.accuracies_}
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         """Take back what `state` gave."""
-        self.labels_ = Labels(*meta["labels"])
+        self.labels_ = Labels(*meta["labels"], groups=meta["groups"])
         self.function_names_ = list(meta["functions"])
         self.class_balance_ = parts["class_balance"]
         self.accuracies_ = parts["accuracies"]
@@ -186,9 +239,14 @@ class BaseLabelModel(ABC):
     def load(cls, source: Path | str | bytes) -> Self:
         """The model that `save` wrote. Raises StoreError for anything else; pickles are never loaded."""
         meta, parts = arrays.load(source, cls.kind)
-        model = cls()
+        model = cls(**meta["settings"])
         model._restore(meta, parts)
         return model
+
+    def settings(self) -> dict[str, Any]:
+        """What the constructor was given."""
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names}
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "class_balance_"):
@@ -228,19 +286,28 @@ def gather(matrix: LabelMatrix, gold: Gold) -> Evidence:
         return Evidence(
             patterns.votes, patterns.counts.astype(np.float64), np.full(len(patterns), ABSTAIN), matrix.labels
         )
-    both = find_patterns(np.column_stack([votes, known.astype(votes.dtype)]), len(matrix.labels))
+    times = None if matrix.counts is None else np.append(matrix.counts, np.ones(len(votes) - len(matrix), np.int64))
+    both = find_patterns(np.column_stack([votes, known.astype(votes.dtype)]), len(matrix.labels.votes), times)
     return Evidence(
         both.votes[:, :-1], both.counts.astype(np.float64), both.votes[:, -1].astype(np.int64), matrix.labels
     )
 
 
-def count_votes(votes: npt.NDArray[Any], n_classes: int) -> Floats:
-    """How many votes each class got in each row. votes: (n, m). returns: (n, k)."""
-    counts = np.zeros((n_classes, len(votes)), np.int32)
+def count_votes(votes: npt.NDArray[Any], meanings: npt.NDArray[np.bool_]) -> Floats:
+    """How many votes each class got in each row; a vote for several classes is shared out among them evenly.
+
+    votes: (n, m); meanings: (s, k) which classes each vote allows. returns: (n, k).
+    """
+    n_symbols, k = meanings.shape
+    counts = np.zeros((n_symbols, len(votes)), np.int32)
     for column in votes.T:  # columns lie together in memory
-        for c in range(n_classes):
-            counts[c] += column == c
-    return counts.T.astype(np.float64)
+        for symbol in range(n_symbols):
+            counts[symbol] += column == symbol
+    singles = counts[:k].T.astype(np.float64)
+    if n_symbols == k:
+        return singles
+    shares = meanings[k:] / meanings[k:].sum(axis=1, keepdims=True)
+    return singles + counts[k:].T @ shares
 
 
 def best_class(proba: Floats, balance: Floats) -> npt.NDArray[np.int64]:
@@ -265,24 +332,28 @@ def _balance(given: Balance, labels: Labels) -> Floats | None:
     return shares / shares.sum()
 
 
+def _expected(given: Expected, matrix: LabelMatrix) -> tuple[Floats | None, Floats | None]:
+    """What the user expects of each function, and how many rows that is worth. returns: two (m,), NaN if unsaid."""
+    if given is None:
+        return None, None
+    expected, rows = np.full(len(matrix.names), np.nan), np.full(len(matrix.names), WORD_ROWS)
+    for name, said in given.items():
+        accuracy, worth = said if isinstance(said, tuple) else (said, WORD_ROWS)
+        if not (0 < accuracy < 1 and 0 < worth < np.inf):
+            raise ModelError(
+                f"An accuracy of {accuracy} worth {worth} rows is none, for {name!r}.\n"
+                "Fix: give a share between 0 and 1, or (share, rows) with rows above 0."
+            )
+        place = matrix.column(name)
+        expected[place], rows[place] = accuracy, worth
+    return expected, rows
+
+
 def _reasons(matrix: LabelMatrix) -> list[str]:
     """For each pattern, who said what."""
     names = matrix.names
-    labels = list(matrix.labels)
+    labels = matrix.labels.votes
     return [
         ", ".join(f"{names[j]}={labels[row[j]]}" for j in np.flatnonzero(row >= 0)) or "no votes"
         for row in matrix.patterns.votes
     ]
-
-
-def load_label_model(source: Path | str | bytes) -> BaseLabelModel:
-    """Whichever label model was saved there."""
-    from consilience.label_models.choose import LabelModel
-    from consilience.label_models.dawid_skene import DawidSkene
-    from consilience.label_models.majority import MajorityVote
-
-    kinds: dict[str, type[BaseLabelModel]] = {m.kind: m for m in (MajorityVote, DawidSkene, LabelModel)}
-    meta, _ = arrays.load(source, "any")
-    if meta["kind"] not in kinds:
-        raise ModelError(f"A {meta['kind']!r} is no label model.\nFix: load one of {sorted(kinds)}.")
-    return kinds[meta["kind"]].load(source)

@@ -7,7 +7,7 @@ nothing in the votes (or in what gold there is) speaks for the generative model,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from consilience.label_models.advantage import advantage_bound, overturned, resi
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats, best_class
 from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.majority import MajorityVote
+from consilience.label_models.zoo import model_of_kind
 from consilience.store import arrays
 
 GAIN_WORTH_HAVING = 0.01  # gamma of the paper: below this bound counting is enough
@@ -71,15 +72,14 @@ class LabelModel(BaseLabelModel):
     findings_: Findings
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
-        tried = _Candidates(evidence, balance, seed)
+        tried = _Candidates(evidence, self.function_names_, balance, seed)
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
         name, reason = tried.chosen_by_gold(gold_rows) if gold_rows >= GOLD_ENOUGH else tried.chosen_by_votes()
         scored = tried.gold_accuracy() if gold_rows else {}  # before the chosen model is fitted again with gold
         self.chosen_ = tried[name]
-        self.chosen_.labels_, self.chosen_.function_names_ = self.labels_, self.function_names_
         self.accuracy_means = self.chosen_.accuracy_means
         if (evidence.known >= 0).any():
-            self.chosen_._fit(evidence, balance, seed)
+            self.chosen_.fit_evidence(evidence, self.function_names_, balance, seed)
         self.class_balance_, self.accuracies_ = self.chosen_.class_balance_, self.chosen_.accuracies_
         total = evidence.counts.sum()
         self.findings_ = Findings(
@@ -125,7 +125,7 @@ class LabelModel(BaseLabelModel):
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         super()._restore(meta, parts)
-        self.chosen_ = MajorityVote() if meta["inner_kind"] == MajorityVote.kind else DawidSkene()
+        self.chosen_ = model_of_kind(meta["inner_kind"])(**meta["inner"]["settings"])
         inner = {name.removeprefix("inner_"): part for name, part in parts.items() if name.startswith("inner_")}
         self.chosen_._restore(meta["inner"], inner)
         self.accuracy_means = self.chosen_.accuracy_means
@@ -135,17 +135,16 @@ class LabelModel(BaseLabelModel):
 class _Candidates:
     """The models to choose between, fitted without gold, and what is asked of them; each only when it is needed."""
 
-    def __init__(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
-        self.evidence = evidence
-        self.unlabelled = replace(evidence, known=np.full(len(evidence.votes), -1))
+    def __init__(self, evidence: Evidence, names: list[str], balance: Floats | None, seed: int) -> None:
+        self.evidence, self.names = evidence, names
+        self.unlabelled = evidence.without_gold()
         self.balance, self.seed = balance, seed
         self.fitted: dict[str, BaseLabelModel] = {}
         self.bound, self.ties = advantage_bound(evidence), tie_share(evidence)
 
     def __getitem__(self, name: str) -> BaseLabelModel:
         if name not in self.fitted:
-            self.fitted[name] = CANDIDATES[name]()
-            self.fitted[name]._fit(self.unlabelled, self.balance, self.seed)
+            self.fitted[name] = CANDIDATES[name]().fit_evidence(self.unlabelled, self.names, self.balance, self.seed)
         return self.fitted[name]
 
     @cached_property

@@ -36,7 +36,8 @@ class DawidSkene(BaseLabelModel):
     balance: "learn" the class balance, or keep it "uniform" (used where fit is given none).
     max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
 
-    theta_: (m, k, k+1), symbol 0 is abstaining. prior_: (k,), the balance that probabilities start from.
+    theta_: (m, k, s), symbol 0 is abstaining, then the labels, then their groups.
+    prior_: (k,), the balance that probabilities start from.
     class_balance_: the same, but under "uniform" the share of each label among rows with votes.
     log_likelihood_: of the votes, penalised. n_iterations_.
 
@@ -75,8 +76,9 @@ class DawidSkene(BaseLabelModel):
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k, counts = evidence.n_classes, evidence.counts
-        tables = PatternTables(evidence.votes, k)
+        tables = PatternTables(evidence.votes, k, evidence.n_symbols)
         centre = prior_tables(evidence)
+        self._strength = evidence.prior_rows(self.prior_strength)[:, None, None]
         known = evidence.known >= 0
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
@@ -102,26 +104,26 @@ class DawidSkene(BaseLabelModel):
         self.accuracies_ = self._accuracies()
 
     def _tables(self, counts: Floats, centre: Floats) -> Floats:
-        """M step: counts with the prior's, normalised, then drawn to the prior by `shrink`. counts: (m, k, k+1)."""
-        smooth = counts + self.prior_strength * centre
+        """M step: counts with the prior's, normalised, then drawn to the prior by `shrink`. counts: (m, k, s)."""
+        smooth = counts + self._strength * centre
         total = smooth.sum(axis=2, keepdims=True)
         theta = np.where(total > 0, smooth / np.maximum(total, FLOOR), centre)
         mixed: Floats = np.maximum((1 - self.shrink) * theta + self.shrink * centre, FLOOR)
         return mixed / mixed.sum(axis=2, keepdims=True)
 
     def _log_prior(self, centre: Floats, learn_balance: bool) -> float:
-        prior = float((self.prior_strength * centre * np.log(self.theta_)).sum())
+        prior = float((self._strength * centre * np.log(self.theta_)).sum())
         return prior + (float(np.log(self.prior_).sum()) if learn_balance else 0.0)
 
     def _accuracies(self) -> Floats:
-        """P(right | voted): the diagonal's share of what a function says, averaged over the class balance."""
+        """P(right | voted): the share of what a function says that allows the class, over the class balance."""
         k = len(self.class_balance_)
-        right = np.einsum("y,jyy->j", self.class_balance_, self.theta_[:, :, 1:])
+        right = np.einsum("y,sy,jys->j", self.class_balance_, self.labels_.meanings, self.theta_[:, :, 1:])
         says = self.class_balance_ @ (1 - self.theta_[:, :, 0]).T
         return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        tables = PatternTables(votes, len(self.prior_))
+        tables = PatternTables(votes, len(self.prior_), self.theta_.shape[2] - 1)
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         return np.ascontiguousarray(_normalised(joint)[0].T)
 
@@ -138,14 +140,21 @@ class DawidSkene(BaseLabelModel):
 def prior_tables(evidence: Evidence) -> Floats:
     """What is believed of each function before learning: it abstains as often as it does, and is right 70% of the time.
 
-    returns: (m, k, k+1), each row of a table summing to 1.
+    Where it says groups of labels, its right votes are spread over all it could rightly say, its wrong ones likewise.
+    returns: (m, k, s), each row of a table summing to 1.
     """
     k, total = evidence.n_classes, evidence.counts.sum()
-    wrong = (1 - PRIOR_ACCURACY) / max(k - 1, 1)
+    allows = evidence.meanings.T  # (k, n_symbols)
+    accuracies = evidence.prior_accuracies(PRIOR_ACCURACY)
     tables = []
-    for column in evidence.votes.T:
+    for column, accuracy in zip(evidence.votes.T, accuracies, strict=True):
         silent = evidence.counts[column < 0].sum() / total
-        says = np.full((k, k), wrong) + (PRIOR_ACCURACY - wrong) * np.eye(k)
+        known = np.arange(allows.shape[1]) < k
+        known[column[column >= k]] = True
+        right, wrong = allows & known, ~allows & known
+        says = accuracy * right / right.sum(axis=1, keepdims=True)
+        says = says + (1 - accuracy) * wrong / np.maximum(wrong.sum(axis=1, keepdims=True), 1)
+        says /= says.sum(axis=1, keepdims=True)
         tables.append(np.column_stack([np.full(k, silent), (1 - silent) * says]))
     return np.array(tables)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from consilience.data.labels import Labels
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats, count_votes
 
 
@@ -43,12 +44,12 @@ class MajorityVote(BaseLabelModel):
         self.accuracies_ = expected_accuracies(evidence, shares)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        return vote_shares(votes, len(self.class_balance_))
+        return vote_shares(votes, self.labels_)
 
 
-def vote_shares(votes: npt.NDArray[Any], n_classes: int) -> Floats:
+def vote_shares(votes: npt.NDArray[Any], labels: Labels) -> Floats:
     """Share of the votes each class got, row by row; uniform where nobody voted. votes: (n, m). returns: (n, k)."""
-    return shares_of(count_votes(votes, n_classes))
+    return shares_of(count_votes(votes, labels.meanings))
 
 
 def shares_of(counts: Floats) -> Floats:
@@ -60,9 +61,10 @@ def shares_of(counts: Floats) -> Floats:
 def expected_accuracies(evidence: Evidence, proba: Floats) -> Floats:
     """Share of each function's votes that is right, if classes have these probabilities. returns: (m,), NaN if none."""
     rows = np.arange(len(evidence.votes))
+    agrees = proba @ evidence.meanings.T  # how probable it is that a vote of each kind is right
     accuracies = []
     for column in evidence.votes.T:
         weight = evidence.counts * (column >= 0)
-        right = weight @ proba[rows, np.maximum(column, 0)]
+        right = weight @ agrees[rows, np.maximum(column, 0)]
         accuracies.append(right / weight.sum() if weight.sum() > 0 else np.nan)
     return np.array(accuracies)

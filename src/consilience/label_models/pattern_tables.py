@@ -21,11 +21,12 @@ class PatternTables:
     """Patterns of votes, ready for many rounds of look-ups and histograms.
 
     votes: (p, m) codes, -1 abstains; a symbol of a function is its code + 1, so symbol 0 is abstaining.
+    n_codes: how many things a vote can say; s = n_codes + 1 symbols.
     """
 
-    def __init__(self, votes: npt.NDArray[Any], n_classes: int) -> None:
+    def __init__(self, votes: npt.NDArray[Any], n_classes: int, n_codes: int) -> None:
         self.n_patterns, self.m = votes.shape
-        self.n_classes, self.n_symbols = n_classes, n_classes + 1
+        self.n_classes, self.n_symbols = n_classes, n_codes + 1
         size = _block_size(self.n_symbols, max(self.n_patterns, self.n_symbols))
         self.blocks = [range(start, min(start + size, self.m)) for start in range(0, self.m, size)]
         self.codes = [self._encode(votes, block) for block in self.blocks]
@@ -39,7 +40,7 @@ class PatternTables:
         return code
 
     def log_likelihood(self, log_theta: Floats) -> Floats:
-        """Sum over functions of log P(symbol | class). log_theta: (m, k, k+1). returns: (k, p)."""
+        """Sum over functions of log P(symbol | class). log_theta: (m, k, s). returns: (k, p)."""
         total = np.zeros((self.n_classes, self.n_patterns))
         for block, codes in zip(self.blocks, self.codes, strict=True):
             for y in range(self.n_classes):
@@ -50,7 +51,7 @@ class PatternTables:
         return total
 
     def expected_counts(self, weights: Floats) -> Floats:
-        """Weight of each symbol of each function, by class. weights: (k, p). returns: (m, k, k+1)."""
+        """Weight of each symbol of each function, by class. weights: (k, p). returns: (m, k, s)."""
         counts = np.empty((self.m, self.n_classes, self.n_symbols))
         for block, codes in zip(self.blocks, self.codes, strict=True):
             shape = (self.n_symbols,) * len(block)

@@ -15,7 +15,7 @@ import numpy as np
 
 from consilience.data.labels import Labels
 from consilience.data.table import Table
-from consilience.errors import FunctionError, LabelError, nearest
+from consilience.errors import FunctionError, LabelError
 from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.progress import working
@@ -32,10 +32,10 @@ class Column:
 
     def coded(self, labels: Labels) -> Codes:
         """The codes as places in other labels. Raises LabelError for a vote they do not have."""
-        if self.labels == tuple(labels):
+        if self.labels == labels.votes:
             return self.codes
         used = set(np.unique(self.codes).tolist())
-        places = [labels.index(name) if code in used else -1 for code, name in enumerate(self.labels)]
+        places = [labels.vote_index(name) if code in used else -1 for code, name in enumerate(self.labels)]
         return np.array([*places, -1], np.int16)[self.codes]
 
 
@@ -80,7 +80,7 @@ def apply(
     fresh = {key: function for key, function in zip(keys, named, strict=True) if key not in ready}
     for key, column in _compute(fresh, table, space, batch_size).items():
         store[key] = ready[key] = column
-    votes = np.empty((len(table), len(named)), vote_type(len(space)), order="F")
+    votes = np.empty((len(table), len(named)), vote_type(len(space.votes)), order="F")
     for place, key in enumerate(keys):
         votes[:, place] = ready[key].coded(space)
     infos = [_info(function, ready[key], key not in fresh) for key, function in zip(keys, named, strict=True)]
@@ -89,7 +89,7 @@ def apply(
 
 def column_key(function: LabelingFunction | FunctionInfo, table: Table, labels: Labels) -> str:
     """What a column depends on: the function, the rows and, if the function may give any label, the labels."""
-    return f"{function.fingerprint}-{table.fingerprint}" + ("" if function.labels else f"-{'|'.join(labels)}")
+    return f"{function.fingerprint}-{table.fingerprint}" + ("" if function.labels else f"-{'|'.join(labels.votes)}")
 
 
 def _compute(
@@ -118,14 +118,14 @@ def _compute(
 def _column(function: LabelingFunction, batch: Batch, labels: Labels) -> Column:
     began = time.perf_counter()
     votes = function.vote(batch, labels)
-    return Column(votes.codes, tuple(labels), votes.failure, time.perf_counter() - began)
+    return Column(votes.codes, labels.votes, votes.failure, time.perf_counter() - began)
 
 
 def _joined(parts: list[Column], labels: Labels) -> Column:
     codes = np.concatenate([np.empty(0, np.int16), *(part.codes for part in parts)])
     failures = [part.failure for part in parts if part.failure]
     failure = sum(failures[1:], failures[0]) if failures else None
-    return Column(codes, tuple(labels), failure, sum(part.seconds for part in parts))
+    return Column(codes, labels.votes, failure, sum(part.seconds for part in parts))
 
 
 def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
@@ -159,18 +159,23 @@ def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunctio
 
 
 def _label_space(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
-    """The labels of the matrix, checked against those the functions may give."""
+    """The labels of the matrix, with the sets of them that functions may give."""
     given = [label for function in functions for label in function.labels or ()]
     if labels is None and table.labels is None:
-        found = dict.fromkeys([*given, *table.gold_names()])
+        found = dict.fromkeys([*(name for label in given for name in _named_in(label)), *table.gold_names()])
         if not found:
             raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
-        return Labels(*found)
-    space = Labels.of(labels if labels is not None else table.labels)  # type: ignore[arg-type]
+        space = Labels(*found)
+    else:
+        space = Labels.of(labels if labels is not None else table.labels)  # type: ignore[arg-type]
     for function in functions:
-        for label in function.labels or ():
-            if label not in space:
-                raise LabelError(
-                    f"Function {function.name!r} may say {label!r}, which is not a label.\nFix: {nearest(label, space)}"
-                )
+        try:
+            space = space.with_votes(function.labels or ())
+        except LabelError as error:
+            raise LabelError(f"Function {function.name!r} may say what it cannot: {error}") from None
     return space
+
+
+def _named_in(said: str) -> list[str]:
+    """The labels a vote speaks of, where nobody says what the labels are."""
+    return [name.strip() for name in said.removeprefix("not ").split("|")]

@@ -134,7 +134,7 @@ class MaskFunction(LabelingFunction):
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """Votes on a batch; if the whole batch cannot be computed, that counts as an error on each of its rows."""
         assert self.labels is not None
-        code = labels.index(self.labels[0])
+        code = labels.vote_index(self.labels[0])
         try:
             holds = self.mask(batch).fill_null(False).to_numpy()
         except DataError:

@@ -43,10 +43,11 @@ class FunctionInfo:
 
 
 class LabelMatrix:
-    """Votes of m functions on n rows, as class codes with -1 for abstain.
+    """Votes of m functions on n rows, as codes of labels (and of groups of them, after the labels), -1 for abstain.
 
     votes: (n, m) integers. ids: n distinct ids. functions: m infos. gold: (n,) codes, -1 where unknown.
-    table: the rows themselves, if they are at hand. Made by `apply`, or by `from_votes`.
+    table: the rows themselves, if they are at hand. counts: (n,) how many rows of the world each row stands for.
+    Made by `apply`, by `from_votes`, or by `from_counts`.
     """
 
     def __init__(
@@ -57,14 +58,16 @@ class LabelMatrix:
         functions: Sequence[FunctionInfo],
         gold: npt.NDArray[np.int16] | None = None,
         table: Table | None = None,
+        counts: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        check_votes(votes, len(labels))
+        check_votes(votes, len(labels.votes))
         self.votes = votes
         self.labels = labels
         self.ids = ids
         self.functions = tuple(functions)
         self.gold = np.full(len(votes), ABSTAIN, np.int16) if gold is None else np.asarray(gold, np.int16)
         self.table = table
+        self.counts = counts
 
     @classmethod
     def from_votes(
@@ -77,8 +80,8 @@ class LabelMatrix:
     ) -> LabelMatrix:
         """Matrix of votes made elsewhere.
 
-        votes: (n, m) integers, -1 abstains, otherwise a place in labels. ids: default 0..n-1. names: of the functions,
-            default f0, f1, ... gold: label names, None where unknown.
+        votes: (n, m) integers, -1 abstains, otherwise a place in labels (or, after them, in their groups).
+        ids: default 0..n-1. names: of the functions, default f0, f1, ... gold: label names, None where unknown.
         raises: VoteError for a shape, a vote, an id or a name that cannot be.
 
         >>> matrix = LabelMatrix.from_votes([[0, -1], [1, 1]], ["ham", "spam"])
@@ -94,7 +97,7 @@ class LabelMatrix:
                 f"Votes have shape {array.shape} and type {array.dtype}.\n"
                 "Fix: give a rows x functions array of integers, -1 where a function abstains."
             )
-        check_votes(array, len(labels))
+        check_votes(array, len(labels.votes))
         n, m = array.shape
         names = [f"f{j}" for j in range(m)] if names is None else list(names)
         series = pl.Series("id", np.arange(n) if ids is None else ids)
@@ -107,10 +110,42 @@ class LabelMatrix:
         codes = None if gold is None else labels.encode(gold)
         if codes is not None and len(codes) != n:
             raise VoteError(f"{n} rows need {n} gold labels, not {len(codes)}.\nFix: give None where it is unknown.")
-        smallest = array.astype(vote_type(len(labels)), order="F")
+        smallest = np.asarray(array, vote_type(len(labels.votes)), order="F")
         return cls(smallest, labels, series, [FunctionInfo(name) for name in names], codes)
 
+    @classmethod
+    def from_counts(
+        cls,
+        votes: npt.ArrayLike,
+        counts: npt.ArrayLike,
+        labels: Labels | Sequence[str],
+        names: Sequence[str] | None = None,
+    ) -> LabelMatrix:
+        """Matrix of distinct rows of votes, counted elsewhere: a GROUP BY, a scan of files, a sum over machines.
+
+        votes: (p, m) as for from_votes; counts: (p,) whole numbers above 0. Models learn from it as from the rows.
+        raises: VoteError for counts that are none.
+
+        >>> matrix = LabelMatrix.from_counts([[0, 0], [1, -1]], [900_000_000, 3], ["ham", "spam"])
+        >>> matrix.n_rows
+        900000003
+        """
+        matrix = cls.from_votes(votes, labels, names=names)
+        array = np.asarray(counts)
+        if array.shape != (len(matrix),) or not np.issubdtype(array.dtype, np.integer) or (array < 1).any():
+            raise VoteError(
+                f"Counts of shape {array.shape} and type {array.dtype} do not count {len(matrix)} rows of votes.\n"
+                "Fix: give one whole number above 0 for each row."
+            )
+        matrix.counts = array.astype(np.int64)
+        return matrix
+
     # what is in it
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows it stands for: its own, or the sum of their counts."""
+        return len(self) if self.counts is None else int(self.counts.sum())
 
     @property
     def names(self) -> list[str]:
@@ -142,7 +177,7 @@ class LabelMatrix:
     @cached_property
     def patterns(self) -> Patterns:
         """The distinct rows and their counts."""
-        return find_patterns(self.votes, len(self.labels))
+        return find_patterns(self.votes, len(self.labels.votes), self.counts)
 
     @property
     def has_patterns(self) -> bool:
@@ -167,6 +202,7 @@ class LabelMatrix:
             self.functions,
             self.gold[places],
             table,
+            None if self.counts is None else self.counts[places],
         )
 
     def on(self, rows: Table | LabelMatrix | Iterable[Any]) -> LabelMatrix:
@@ -206,11 +242,11 @@ class LabelMatrix:
         """The matrix of some of the functions."""
         places = [self.column(name) for name in functions]
         infos = [self.functions[place] for place in places]
-        return LabelMatrix(self.votes[:, places], self.labels, self.ids, infos, self.gold, self.table)
+        return LabelMatrix(self.votes[:, places], self.labels, self.ids, infos, self.gold, self.table, self.counts)
 
     def with_gold(self, gold: npt.NDArray[np.int16]) -> LabelMatrix:
         """The same votes with other gold. gold: (n,) codes, -1 where unknown."""
-        return LabelMatrix(self.votes, self.labels, self.ids, self.functions, gold, self.table)
+        return LabelMatrix(self.votes, self.labels, self.ids, self.functions, gold, self.table, self.counts)
 
     @classmethod
     def stack(cls, parts: Sequence[LabelMatrix], table: Table) -> LabelMatrix:
@@ -255,8 +291,8 @@ class LabelMatrix:
         """Who said what of one row, to read."""
         row = self.votes[place]
         votes = [(self.functions[j].name, int(row[j])) for j in np.flatnonzero(row >= 0)]
-        text = ", ".join(f"{name}={self.labels[code]}" for name, code in votes) or "(none)"
-        return Marked(text, "".join(vote_mark(name, self.labels[code], code) for name, code in votes))
+        text = ", ".join(f"{name}={self.labels.votes[code]}" for name, code in votes) or "(none)"
+        return Marked(text, "".join(vote_mark(name, self.labels.votes[code], code) for name, code in votes))
 
     def _repr_html_(self) -> str:
         """The summary, and the first rows with their votes: self-contained and escaped."""

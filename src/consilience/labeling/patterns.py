@@ -1,7 +1,7 @@
 """Distinct rows of a vote matrix and how often each occurs. Label models fit on these, not on rows.
 
-A row of votes is a number in base k+1 (abstain is digit 0), so rows are packed into 64-bit words, as many columns a
-word as fit, and counting rows is counting numbers.
+A row of votes is a number in base s+1, where s is how many things a vote can say (abstain is digit 0), so rows are
+packed into 64-bit words, as many columns a word as fit, and counting rows is counting numbers.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Words = list[npt.NDArray[np.uint64]]
 class Patterns:
     """The distinct rows of a matrix, in a fixed order that the order of rows does not change.
 
-    votes: (p, m); counts: (p,) int64, summing to n.
+    votes: (p, m); counts: (p,) int64, summing to n; n_symbols: how many things a vote can say.
     """
 
     votes: Votes
     counts: npt.NDArray[np.int64]
-    n_classes: int
+    n_symbols: int
 
     def places(self, votes: Votes) -> npt.NDArray[np.int64]:
         """Which pattern each row of votes is. votes: (n, m), each of whose rows is a pattern. returns: (n,)."""
-        mine, theirs = pack(self.votes, self.n_classes), pack(votes, self.n_classes)
+        mine, theirs = pack(self.votes, self.n_symbols), pack(votes, self.n_symbols)
         if len(mine) == 1:
             return np.searchsorted(mine[0], theirs[0])
         keys = [f"w{place}" for place in range(len(mine))]
@@ -50,42 +50,46 @@ class Patterns:
         return len(self.counts)
 
 
-def find_patterns(votes: Votes, n_classes: int) -> Patterns:
+def find_patterns(votes: Votes, n_symbols: int, counts: npt.NDArray[np.int64] | None = None) -> Patterns:
     """The distinct rows of votes and their counts.
 
-    votes: (n, m) integers, -1 abstains. O(n m) to pack, O(n log n) to count; 8 bytes a row and word.
+    votes: (n, m) integers, -1 abstains. counts: (n,) how often each row occurs; default once.
+    O(n m) to pack, O(n log n) to count; 8 bytes a row and word.
 
-    >>> found = find_patterns(np.array([[1, -1], [0, 0], [1, -1]]), n_classes=2)
+    >>> found = find_patterns(np.array([[1, -1], [0, 0], [1, -1]]), n_symbols=2)
     >>> found.votes.tolist(), found.counts.tolist()
     ([[0, 0], [1, -1]], [1, 2])
     """
-    words = pack(votes, n_classes)
-    if len(words) == 1:
-        distinct, counts = np.unique(words[0], return_counts=True)
+    words = pack(votes, n_symbols)
+    if len(words) == 1 and counts is None:
+        distinct, found = np.unique(words[0], return_counts=True)
         kept = [distinct]
     else:
         keys = [f"w{place}" for place in range(len(words))]
-        groups = pl.DataFrame(dict(zip(keys, words, strict=True))).group_by(keys).len().sort(keys)
-        kept, counts = [groups[key].to_numpy() for key in keys], groups["len"].to_numpy()
-    return Patterns(_unpack(kept, votes.shape[1], n_classes, votes.dtype), counts.astype(np.int64), n_classes)
+        frame = pl.DataFrame(dict(zip(keys, words, strict=True)))
+        times = pl.len() if counts is None else pl.col("times").sum()
+        frame = frame if counts is None else frame.with_columns(pl.Series("times", counts))
+        groups = frame.group_by(keys).agg(times.alias("n")).sort(keys)
+        kept, found = [groups[key].to_numpy() for key in keys], groups["n"].to_numpy()
+    return Patterns(_unpack(kept, votes.shape[1], n_symbols, votes.dtype), found.astype(np.int64), n_symbols)
 
 
-def columns_per_word(n_classes: int) -> int:
+def columns_per_word(n_symbols: int) -> int:
     """How many columns of votes fit a 64-bit word.
 
     >>> columns_per_word(2), columns_per_word(9)
     (40, 19)
     """
     fits = 0
-    while (n_classes + 1) ** (fits + 1) <= 2**64:
+    while (n_symbols + 1) ** (fits + 1) <= 2**64:
         fits += 1
     return fits
 
 
-def pack(votes: Votes, n_classes: int) -> Words:
+def pack(votes: Votes, n_symbols: int) -> Words:
     """Rows of votes as words. votes: (n, m). returns: one or more (n,) uint64 arrays; equal rows have equal words."""
     n, m = votes.shape
-    per_word, base = columns_per_word(n_classes), np.uint64(n_classes + 1)
+    per_word, base = columns_per_word(n_symbols), np.uint64(n_symbols + 1)
     words = []
     for start in range(0, max(m, 1), per_word):
         word = np.zeros(n, np.uint64)
@@ -96,8 +100,8 @@ def pack(votes: Votes, n_classes: int) -> Words:
     return words
 
 
-def _unpack(words: Words, m: int, n_classes: int, dtype: np.dtype[Any]) -> Votes:
-    per_word, base = columns_per_word(n_classes), np.uint64(n_classes + 1)
+def _unpack(words: Words, m: int, n_symbols: int, dtype: np.dtype[Any]) -> Votes:
+    per_word, base = columns_per_word(n_symbols), np.uint64(n_symbols + 1)
     votes = np.empty((len(words[0]), m), dtype, order="F")
     for place, word in enumerate(words):
         rest = word

@@ -60,7 +60,7 @@ class PythonFunction(LabelingFunction):
         return Votes(codes, first if failure is None else failure + first)
 
     def _unknown(self, answer: Any, labels: Labels) -> str:
-        allowed = self.labels or tuple(labels)
+        allowed = self.labels or labels.votes
         return (
             f"LabelError: it returned {answer!r}, which is not one of its labels.\nFix: {nearest(str(answer), allowed)}"
         )
@@ -111,10 +111,10 @@ def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], F
 
 def _meanings(own: tuple[str, ...] | None, labels: Labels) -> dict[Any, int]:
     """What an answer means, as a code. True means the label of a function that has just one."""
-    names = own if own is not None else tuple(labels)
-    meanings: dict[Any, int] = {None: ABSTAIN, False: ABSTAIN, **{name: labels.index(name) for name in names}}
+    names = own if own is not None else labels.votes
+    meanings: dict[Any, int] = {None: ABSTAIN, False: ABSTAIN, **{name: labels.vote_index(name) for name in names}}
     if own is not None and len(own) == 1:
-        meanings[True] = labels.index(own[0])
+        meanings[True] = labels.vote_index(own[0])
     return meanings
 
 

@@ -19,6 +19,7 @@ import polars as pl
 
 from consilience.errors import VoteError, nearest
 from consilience.labeling.matrix import LabelMatrix
+from consilience.labeling.summary import agreeable
 
 Mask = npt.NDArray[np.bool_]
 WORDS = ("covered", "conflict", "gold")
@@ -106,9 +107,9 @@ class _Reader:
     def _label(self) -> int:
         _, word, place = self._word()
         name = word.strip("\"'")
-        if name not in self.matrix.labels:
-            raise self._error(f"{name!r} is not a label", place, nearest(name, self.matrix.labels))
-        return self.matrix.labels.index(name)
+        if name not in self.matrix.labels.votes:
+            raise self._error(f"{name!r} is not a label", place, nearest(name, self.matrix.labels.votes))
+        return self.matrix.labels.vote_index(name)
 
     def _said(self, name: str, place: int) -> npt.NDArray[np.integer]:
         if name in self.matrix.names:
@@ -120,8 +121,8 @@ class _Reader:
     def _conflict(self) -> Mask:
         votes = self.matrix.votes
         highest = votes.max(axis=1, initial=-1)
-
-        return ((votes >= 0) & (votes != highest[:, None])).any(axis=1)
+        differ = ((votes >= 0) & (votes != highest[:, None])).any(axis=1)
+        return differ & ~agreeable(votes, self.matrix.labels) if self.matrix.labels.groups else differ
 
     def _text(self, words: str) -> Mask:
         table = self.matrix.table

@@ -27,11 +27,11 @@ class Recorded(LabelingFunction):
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """The column's labels; null abstains. Raises DataError for a value that is not a label."""
         said = batch.text(self.column)
-        unknown = said.filter(said.is_not_null() & ~said.is_in(list(labels)))
+        unknown = said.filter(said.is_not_null() & ~said.is_in(list(labels.votes)))
         if len(unknown):
             raise DataError(
-                f"Column {self.column!r} says {unknown[0]!r}, which is not one of {list(labels)}.\n"
-                f"Fix: {nearest(unknown[0], labels)}"
+                f"Column {self.column!r} says {unknown[0]!r}, which is not one of {list(labels.votes)}.\n"
+                f"Fix: {nearest(unknown[0], labels.votes)}"
             )
         return Votes(labels.codes_of(said))
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consilience.data.labels import Labels
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, Votes
 from consilience.metrics import Interval, wilson
 from consilience.views import View
@@ -97,8 +98,10 @@ def summarize(matrix: LabelMatrix) -> Summary:
     votes = matrix.patterns.votes if few else matrix.votes
     counts = matrix.patterns.counts.astype(np.float64) if few else None
     n = max(len(matrix), 1)
-    voters, lowest, highest = _across(votes, len(matrix.labels))
+    voters, lowest, highest = _across(votes, len(matrix.labels.votes))
     shared, split = voters > 1, (voters > 1) & (lowest < highest)  # somebody contradicts each voter of a split row
+    if matrix.labels.groups:
+        split &= ~agreeable(votes, matrix.labels)
     has_gold = matrix.gold >= 0
     lines = []
     for j, info in enumerate(matrix.functions):
@@ -106,8 +109,8 @@ def summarize(matrix: LabelMatrix) -> Summary:
         n_votes, overlap, conflict = (_rows(mask, counts) for mask in (said, said & shared, said & split))
         scored = has_gold & (matrix.votes[:, j] >= 0)
         n_scored = int(scored.sum())
-        right = int((scored & (matrix.votes[:, j] == matrix.gold)).sum())
-        says = tuple(name for code, name in enumerate(matrix.labels) if (votes[:, j] == code).any())
+        right = int(matrix.labels.meanings[matrix.votes[scored, j], matrix.gold[scored]].sum())
+        says = tuple(name for code, name in enumerate(matrix.labels.votes) if (votes[:, j] == code).any())
         shares = (n_votes / n, overlap / n, conflict / n)
         lines.append(FunctionSummary(info, says, int(n_votes), *shares, n_scored, wilson(right, n_scored)))
     return Summary(
@@ -117,6 +120,15 @@ def summarize(matrix: LabelMatrix) -> Summary:
         len(votes) if few else None,
         *(_rows(mask, counts) / n for mask in (voters > 0, shared, split)),
     )
+
+
+def agreeable(votes: Votes, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Rows for which one label satisfies every vote. votes: (n, m). returns: (n,) bool."""
+    left = np.ones((len(votes), len(labels)), bool)
+    allowed = np.vstack([labels.meanings, np.ones(len(labels), bool)])  # the last, at -1, is abstaining
+    for column in votes.T:
+        left &= allowed[column]
+    return np.asarray(left.any(axis=1))
 
 
 def _rows(mask: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64] | None) -> float:

@@ -61,8 +61,9 @@ class StoredColumns:
 
         raises: StoreError if a column is not there.
         """
+        labels = labels.with_votes(name for info in infos for name in info.labels or ())
         known = []
-        votes = np.empty((len(part), len(infos)), vote_type(len(labels)), order="F")
+        votes = np.empty((len(part), len(infos)), vote_type(len(labels.votes)), order="F")
         for place, info in enumerate(infos):
             try:
                 column = self[column_key(info, part, labels)]

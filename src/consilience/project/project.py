@@ -24,10 +24,11 @@ from consilience.data.training_set import TrainingSet
 from consilience.end_models.report import Report, make_report, report_votes
 from consilience.end_models.text_classifier import TextClassifier
 from consilience.errors import DataError, ModelError, StoreError, nearest
-from consilience.label_models.base import BaseLabelModel, load_label_model
+from consilience.label_models.base import BaseLabelModel
 from consilience.label_models.choose import LabelModel
 from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.majority import MajorityVote
+from consilience.label_models.zoo import load_label_model
 from consilience.labeling.apply import apply
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix
 from consilience.project.columns import StoredColumns

@@ -1,0 +1,37 @@
+"""Which label models there are: by the kind a saved one says it is, and by the name people import. One line a model."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from consilience.errors import ModelError, nearest
+from consilience.label_models.base import BaseLabelModel
+from consilience.store import arrays
+
+ZOO = {
+    "MajorityVote": "majority",
+    "DawidSkene": "dawid_skene",
+    "LabelModel": "choose",
+}
+
+
+def model_named(name: str) -> type[BaseLabelModel]:
+    """The class of a model, by its name. Raises ModelError naming the nearest."""
+    if name not in ZOO:
+        raise ModelError(f"There is no label model {name!r}.\nFix: {nearest(name, ZOO)}")
+    return getattr(importlib.import_module(f"consilience.label_models.{ZOO[name]}"), name)
+
+
+def model_of_kind(kind: str) -> type[BaseLabelModel]:
+    """The class whose saved models say they are of this kind. Raises ModelError for a kind there is not."""
+    kinds = {model_named(name).kind: model_named(name) for name in ZOO}
+    if kind not in kinds:
+        raise ModelError(f"A {kind!r} is no label model.\nFix: load one of {sorted(kinds)}.")
+    return kinds[kind]
+
+
+def load_label_model(source: Path | str | bytes) -> BaseLabelModel:
+    """Whichever label model was saved there."""
+    meta, _ = arrays.load(source, "any")
+    return model_of_kind(meta["kind"]).load(source)
