@@ -47,9 +47,9 @@ def test_rows_never_seen_in_fitting_are_answered_too(make):
 # the most probable class
 
 
-def test_ties_go_to_the_more_frequent_label_then_to_the_first():
+def test_ties_go_to_the_rarer_label_then_to_the_first():
     even = np.array([[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3 + 1e-12]])
-    assert best_class(even, np.array([0.2, 0.5, 0.3])).tolist() == [1, 1]
+    assert best_class(even, np.array([0.5, 0.2, 0.3])).tolist() == [1, 1]
     assert best_class(even, np.full(3, 1 / 3)).tolist() == [0, 0]
     assert best_class(np.array([[0.2, 0.5, 0.3]]), np.array([1.0, 0, 0])).tolist() == [1]
 

@@ -161,16 +161,16 @@ class BaseLabelModel(ABC):
         return self._proba(matrix.patterns.votes)[matrix.pattern_of_row]
 
     def predict(self, matrix: LabelMatrix) -> list[str | None]:
-        """Most probable label of each row; None where no function voted. Ties go to the more frequent label."""
+        """Most probable label of each row; None where no function voted. Ties go to the rarer label."""
         codes = np.where(matrix.covered, self.predict_codes(matrix), ABSTAIN)
         return self.labels_.decode(codes.tolist())
 
     def predict_codes(self, matrix: LabelMatrix) -> npt.NDArray[np.int64]:
         """Most probable class of each row, the most frequent one where no function voted. returns: (n,)."""
         self._check(matrix)
-        proba = self._proba(matrix.patterns.votes)
-        proba[matrix.patterns.n_votes == 0] = self.class_balance_
-        return best_class(proba, self.class_balance_)[matrix.pattern_of_row]
+        codes = best_class(self._proba(matrix.patterns.votes), self.class_balance_)
+        codes[matrix.patterns.n_votes == 0] = self.class_balance_.argmax()
+        return codes[matrix.pattern_of_row]
 
     def training_set(self, matrix: LabelMatrix, *, uncovered: bool = False, min_confidence: float = 0.0) -> TrainingSet:
         """The rows of matrix with their probabilities, to train a model on.
@@ -311,9 +311,14 @@ def count_votes(votes: npt.NDArray[Any], meanings: npt.NDArray[np.bool_]) -> Flo
 
 
 def best_class(proba: Floats, balance: Floats) -> npt.NDArray[np.int64]:
-    """Most probable class of each row; among equals the one with the greater balance, then the first. returns: (n,)."""
+    """Most probable class of each row; among equals the rarest, then the first. returns: (n,).
+
+    A vote for a rarer label says more: if functions are right equally often when they speak, one that speaks of label a
+    on a share p of the rows is wrong on p (1 - accuracy) / (1 - p) of the others, so that of a vote for a and one for b
+    the odds are (1 - p_a) : (1 - p_b).
+    """
     top = proba >= proba.max(axis=1, keepdims=True) - TIE
-    return np.where(top, 1.0 + balance, 0.0).argmax(axis=1)
+    return np.where(top, 2.0 - balance, 0.0).argmax(axis=1)
 
 
 def _balance(given: Balance, labels: Labels) -> Floats | None:
