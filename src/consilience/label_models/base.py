@@ -16,10 +16,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.training_set import TrainingSet
 from consilience.errors import ModelError, VoteError
+from consilience.labeling.counted import as_frame
 from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.patterns import find_patterns
 from consilience.metrics import wilson
@@ -159,6 +161,17 @@ class BaseLabelModel(ABC):
         """Probability of each label for each row. returns: (n, k) float64. O(patterns), then one look-up a row."""
         self._check(matrix)
         return self._proba(matrix.patterns.votes)[matrix.pattern_of_row]
+
+    def probabilities(self, matrix: LabelMatrix) -> pl.DataFrame:
+        """What to join to rows of votes that lie elsewhere: each distinct row, and the probability of each label.
+
+        returns: one column a function (label names, null where it abstains), `rows`, and one column a label, named
+            after it with "p " in front.
+        """
+        self._check(matrix)
+        proba = self._proba(matrix.patterns.votes)
+        shares = [pl.Series(f"p {name}", proba[:, place]) for place, name in enumerate(self.labels_)]
+        return as_frame(matrix).with_columns(shares)
 
     def predict(self, matrix: LabelMatrix) -> list[str | None]:
         """Most probable label of each row; None where no function voted. Ties go to the rarer label."""

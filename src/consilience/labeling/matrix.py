@@ -140,6 +140,33 @@ class LabelMatrix:
         matrix.counts = array.astype(np.int64)
         return matrix
 
+    @classmethod
+    def scan(
+        cls,
+        source: Any,
+        labels: Labels | Sequence[str],
+        functions: Sequence[str] | None = None,
+        *,
+        count: str | None = None,
+    ) -> LabelMatrix:
+        """Matrix of the distinct rows of votes that lie elsewhere, counted there and never all in memory.
+
+        source: Parquet files (a path, a glob) or a Polars frame, lazy or not, one column a function: label names (null
+            abstains), or codes (-1 or null abstains). functions: those columns; default all.
+        count: the column that says how often a row occurs, where somebody has counted already: the result of a GROUP BY
+            on a cluster or in a database.
+        raises: DataError for columns there are not, VoteError for what is no vote.
+
+        >>> import polars as pl
+        >>> votes = pl.LazyFrame({"a": ["spam", None, "spam"], "b": ["spam", "ham", "spam"]})
+        >>> matrix = LabelMatrix.scan(votes, ["ham", "spam"])
+        >>> matrix.n_rows, len(matrix)
+        (3, 2)
+        """
+        from consilience.labeling.counted import count_rows
+
+        return count_rows(source, labels, functions, count=count)
+
     # what is in it
 
     @property

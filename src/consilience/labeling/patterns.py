@@ -16,6 +16,8 @@ import polars as pl
 
 Votes = npt.NDArray[Any]
 Words = list[npt.NDArray[np.uint64]]
+ROWS_AT_ONCE = 16_384  # rows packed together: their words stay in the cache
+TABLE_ROWS = 65_536  # of the table by which words are unpacked: it stays in the cache
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def find_patterns(votes: Votes, n_symbols: int, counts: npt.NDArray[np.int64] | 
     """
     words = pack(votes, n_symbols)
     if len(words) == 1 and counts is None:
-        distinct, found = np.unique(words[0], return_counts=True)
+        distinct, found = _count_sorted(np.sort(words[0]))
         kept = [distinct]
     else:
         keys = [f"w{place}" for place in range(len(words))]
@@ -72,6 +74,14 @@ def find_patterns(votes: Votes, n_symbols: int, counts: npt.NDArray[np.int64] | 
         groups = frame.group_by(keys).agg(times.alias("n")).sort(keys)
         kept, found = [groups[key].to_numpy() for key in keys], groups["n"].to_numpy()
     return Patterns(_unpack(kept, votes.shape[1], n_symbols, votes.dtype), found.astype(np.int64), n_symbols)
+
+
+def _count_sorted(word: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The distinct numbers of a sorted array, and how often each occurs."""
+    if not len(word):
+        return word, np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], word[1:] != word[:-1]]))
+    return word[starts], np.diff(starts, append=len(word))
 
 
 def columns_per_word(n_symbols: int) -> int:
@@ -93,19 +103,27 @@ def pack(votes: Votes, n_symbols: int) -> Words:
     words = []
     for start in range(0, max(m, 1), per_word):
         word = np.zeros(n, np.uint64)
-        for column in range(start, min(start + per_word, m)):
-            word *= base
-            word += (votes[:, column] + votes.dtype.type(1)).astype(np.uint64, copy=False)
+        for first in range(0, n, ROWS_AT_ONCE):
+            part = word[first : first + ROWS_AT_ONCE]
+            for column in range(start, min(start + per_word, m)):
+                part *= base
+                part += (votes[first : first + ROWS_AT_ONCE, column] + votes.dtype.type(1)).astype(np.uint64)
         words.append(word)
     return words
 
 
 def _unpack(words: Words, m: int, n_symbols: int, dtype: np.dtype[Any]) -> Votes:
-    per_word, base = columns_per_word(n_symbols), np.uint64(n_symbols + 1)
+    """Words back to votes. A few digits are split off at a time, and looked up in a table of all they can be."""
+    per_word, base = columns_per_word(n_symbols), n_symbols + 1
+    at_once = max(1, int(np.log(TABLE_ROWS) / np.log(base)))
+    digits = np.arange(base**at_once)[:, None] // base ** np.arange(at_once) % base - 1  # last column first
+    table = np.asfortranarray(digits.astype(dtype))
     votes = np.empty((len(words[0]), m), dtype, order="F")
     for place, word in enumerate(words):
-        rest = word
-        for column in reversed(range(place * per_word, min((place + 1) * per_word, m))):
-            rest, digit = np.divmod(rest, base)
-            votes[:, column] = digit.astype(dtype) - dtype.type(1)
+        rest, columns = word, list(reversed(range(place * per_word, min((place + 1) * per_word, m))))
+        for start in range(0, len(columns), at_once):
+            rest, code = np.divmod(rest, np.uint64(base**at_once))
+            code = code.astype(np.intp)
+            for digit, column in enumerate(columns[start : start + at_once]):
+                votes[:, column] = table[code, digit]
     return votes
