@@ -1,7 +1,7 @@
 """Learn each function's table of errors by EM, with no gold: the generative model of the Dawid-Skene family.
 
 Reads patterns of votes, writes class probabilities. Given the class y of a row, function j says symbol s (a label, or
-nothing) with probability theta[j, y, s], independently of the others.
+nothing) with probability theta[j, y, s], independently of the others but for those it is said to depend on.
 
 Source: Dawid & Skene 1979; MAP form with Dirichlet priors as in Kim & Ghahramani 2012.
 Departs: abstaining is a symbol of its own, because whether a function fires is often its best evidence, and functions
@@ -10,19 +10,22 @@ that can say one label only teach nothing otherwise; all sums are over distinct 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from consilience.errors import ModelError
-from consilience.label_models.base import BaseLabelModel, Evidence, Floats
+from consilience.label_models.base import BaseLabelModel, Evidence, Floats, count_votes
+from consilience.label_models.edges import EdgeTables, components, forest
 from consilience.label_models.majority import shares_of
 from consilience.label_models.pattern_tables import PatternTables
 from consilience.progress import track
 from consilience.store import arrays
 
 PRIOR_ACCURACY = 0.7  # where the tables start and are drawn to: functions are better than chance
+PAIR_STRENGTH = 2.0  # rows of pretended evidence that a pair is independent, for each symbol of the first
 FLOOR = 1e-9  # a symbol a function never says is equally unlikely in all classes, and log(theta) finite
 
 
@@ -34,9 +37,12 @@ class DawidSkene(BaseLabelModel):
     shrink: 0 to 1: how much of each learned table stays at that prior however many rows there are. 0 trusts the model's
         assumption of independence; higher values suit functions that copy each other.
     balance: "learn" the class balance, or keep it "uniform" (used where fit is given none).
+    dependencies: pairs of functions that copy one another, by name. What such a pair says together is learned as a
+        table of its own, so that one opinion said twice is not counted twice. Circles are left open.
     max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
 
     theta_: (m, k, s), symbol 0 is abstaining, then the labels, then their groups.
+    pairs_: (edges, k, s, s) P(what the second of a pair says | what the first says, class); edges_ names them.
     prior_: (k,), the balance that probabilities start from.
     class_balance_: the same, but under "uniform" the share of each label among rows with votes.
     log_likelihood_: of the votes, penalised. n_iterations_.
@@ -60,6 +66,7 @@ class DawidSkene(BaseLabelModel):
         prior_strength: float = 10.0,
         shrink: float = 0.0,
         balance: str = "learn",
+        dependencies: Sequence[Sequence[str]] = (),
         max_iterations: int = 200,
         tolerance: float = 1e-7,
     ) -> None:
@@ -71,6 +78,7 @@ class DawidSkene(BaseLabelModel):
         self.prior_strength = prior_strength
         self.shrink = shrink
         self.balance = balance
+        self.dependencies = [list(pair) for pair in dependencies]
         self.max_iterations = max_iterations
         self.tolerance = tolerance
 
@@ -82,7 +90,10 @@ class DawidSkene(BaseLabelModel):
         known = evidence.known >= 0
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
-        posterior = shares_of(evidence.class_votes).T
+        edges = forest(self._pairs(), len(self.function_names_))
+        self.edges_ = [(self.function_names_[parent], self.function_names_[child]) for parent, child in edges]
+        between = EdgeTables(evidence.votes, edges, k, evidence.n_symbols)
+        posterior = _counted_once(evidence, edges).T if edges else shares_of(evidence.class_votes).T
         before = -np.inf
         for iteration in track(range(1, self.max_iterations + 1), "fitting"):
             posterior[:, known] = np.eye(k)[:, evidence.known[known]]
@@ -90,7 +101,9 @@ class DawidSkene(BaseLabelModel):
             self.theta_ = self._tables(tables.expected_counts(weights), centre)
             if learn_balance:
                 self.prior_ = (weights.sum(axis=1) + 1) / (counts.sum() + k)
+            self.pairs_ = between.conditionals(weights, self.theta_, PAIR_STRENGTH)
             joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
+            joint += between.log_ratio(self.theta_, self.pairs_)
             posterior, row = _normalised(joint)
             row[known] = joint[evidence.known[known], known]
             self.log_likelihood_ = float(counts @ row) + self._log_prior(centre, learn_balance)
@@ -115,6 +128,16 @@ class DawidSkene(BaseLabelModel):
         prior = float((self._strength * centre * np.log(self.theta_)).sum())
         return prior + (float(np.log(self.prior_).sum()) if learn_balance else 0.0)
 
+    def _pairs(self) -> list[tuple[int, int]]:
+        """Places of the functions that depend on one another. Raises ModelError for a pair that is none."""
+        names = self.function_names_
+        for pair in self.dependencies:
+            if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
+                raise ModelError(
+                    f"{pair} is no pair of functions.\nFix: name two functions of the matrix; there are {names[:8]} ..."
+                )
+        return [(names.index(first), names.index(second)) for first, second in self.dependencies]
+
     def _accuracies(self) -> Floats:
         """P(right | voted): the share of what a function says that allows the class, over the class balance."""
         k = len(self.class_balance_)
@@ -125,16 +148,23 @@ class DawidSkene(BaseLabelModel):
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
         tables = PatternTables(votes, len(self.prior_), self.theta_.shape[2] - 1)
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
+        places = [
+            (self.function_names_.index(parent), self.function_names_.index(child)) for parent, child in self.edges_
+        ]
+        between = EdgeTables(votes, places, len(self.prior_), self.theta_.shape[2] - 1)
+        joint += between.log_ratio(self.theta_, self.pairs_)
         return np.ascontiguousarray(_normalised(joint)[0].T)
 
     def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
         """Description and arrays: the contract's, and the tables."""
         meta, parts = super().state()
-        return meta, {**parts, "theta": self.theta_, "prior": self.prior_}
+        meta["edges"] = self.edges_
+        return meta, {**parts, "theta": self.theta_, "prior": self.prior_, "pairs": self.pairs_}
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         super()._restore(meta, parts)
-        self.theta_, self.prior_ = parts["theta"], parts["prior"]
+        self.theta_, self.prior_, self.pairs_ = parts["theta"], parts["prior"], parts["pairs"]
+        self.edges_ = [(parent, child) for parent, child in meta["edges"]]
 
 
 def prior_tables(evidence: Evidence) -> Floats:
@@ -157,6 +187,15 @@ def prior_tables(evidence: Evidence) -> Floats:
         says /= says.sum(axis=1, keepdims=True)
         tables.append(np.column_stack([np.full(k, silent), (1 - silent) * says]))
     return np.array(tables)
+
+
+def _counted_once(evidence: Evidence, edges: Sequence[tuple[int, int]]) -> Floats:
+    """Shares of the votes where functions that depend on one another have one vote together. returns: (p, k)."""
+    votes = np.zeros((len(evidence.votes), evidence.n_classes))
+    for together in components(edges, evidence.votes.shape[1]):
+        counts = count_votes(evidence.votes[:, together], evidence.meanings)
+        votes += counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares_of(votes)
 
 
 def _normalised(joint: Floats) -> tuple[Floats, Floats]:
