@@ -92,4 +92,4 @@ def components(edges: Sequence[Edge], m: int) -> list[list[int]]:
     for a, b in edges:
         old, new = group[b], group[a]
         group = [new if g == old else g for g in group]
-    return [[place for place in range(m) if group[place] == g] for g in sorted(set(group))]
+    return [[place for place in range(m) if group[place] == g] for g in dict.fromkeys(group)]
