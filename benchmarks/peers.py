@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import resource
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from jobs import ONE_THREAD
 from record import lines_file
 
 SCRIPT = Path(__file__).with_name("peer_label_models.py")
 KEPT = lines_file("peers").with_suffix("")
-LIMIT_S = 300  # for all seeds of one peer on one set
-ONE_THREAD = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+LIMIT_S = 300  # CPU seconds for all seeds of one peer on one set
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,16 @@ def _ask(python: str, peer: str, question: Question, seeds: list[int], folder: P
         votes = Path(own) / "votes.npz"
         np.savez(votes, **{**vars(question), "votes": question.votes.astype(np.int16)})
         command = [python, "-W", "ignore", str(SCRIPT), peer, str(votes), ",".join(map(str, seeds)), str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=ONE_THREAD)
-        except subprocess.TimeoutExpired:
-            return f"took longer than {LIMIT_S} s"
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=_limited, env=ONE_THREAD)
+    if done.returncode == -signal.SIGXCPU:
+        return f"took longer than {LIMIT_S} s"
     words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     return words[-1][:200] if done.returncode else ""
+
+
+def _limited() -> None:
+    """CPU time is what is limited: on a shared machine the clock would say what the neighbours do."""
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 10))
 
 
 def _kept(folder: Path, seed: int) -> Said:
