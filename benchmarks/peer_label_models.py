@@ -136,6 +136,7 @@ def run(peer: Peer, votes_file: str, seeds: list[int], folder: Path) -> None:
     with np.load(votes_file) as parts:
         votes, k = parts["votes"].astype(np.int64), int(parts["n_classes"])
         fitted, scored = parts["fitted"], parts["scored"]
+    import_module(peer.needs)  # before the clock starts
     covered = fitted[(votes[fitted] >= 0).any(axis=1)]
     for seed in seeds:
         fit_on = votes if peer.sees_all else votes[fitted]
