@@ -29,6 +29,10 @@ docs: .venv/docs  ## the site, in docs/_build/html
 
 bench: .venv/dev  ## the benchmark tables
 	$(BIN)/python benchmarks/weak_text.py
+	$(BIN)/python benchmarks/label_models.py
+	$(BIN)/python benchmarks/label_models.py --gold 50
+	$(BIN)/python benchmarks/known_truth.py
+	$(BIN)/python benchmarks/label_model_speed.py
 	$(BIN)/python benchmarks/speed.py
 
 clean:
