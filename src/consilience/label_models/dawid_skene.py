@@ -5,7 +5,8 @@ nothing) with probability theta[j, y, s], independently of the others.
 
 Source: Dawid & Skene 1979; MAP form with Dirichlet priors as in Kim & Ghahramani 2012.
 Departs: abstaining is a symbol of its own, because whether a function fires is often its best evidence, and functions
-that can say one label only teach nothing otherwise; all sums are over distinct rows and in log space.
+that can say one label only teach nothing otherwise (the paper's form, for crowds, is abstains="ignored"); all sums are
+over distinct rows and in log space.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from consilience.errors import ModelError
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats
 from consilience.label_models.majority import shares_of
 from consilience.label_models.pattern_tables import PatternTables
+from consilience.label_models.tied_tables import TiedTables
+from consilience.label_models.vote_cells import VoteCells, sums_over_votes
 from consilience.progress import track
 from consilience.store import arrays
 
@@ -60,6 +63,8 @@ class DawidSkene(BaseLabelModel):
         prior_strength: float = 10.0,
         shrink: float = 0.0,
         balance: str = "learn",
+        abstains: str = "evidence",
+        form: str = "full",
         max_iterations: int = 200,
         tolerance: float = 1e-7,
     ) -> None:
@@ -71,14 +76,17 @@ class DawidSkene(BaseLabelModel):
         self.prior_strength = prior_strength
         self.shrink = shrink
         self.balance = balance
+        self.abstains = abstains
+        self.form = form
         self.max_iterations = max_iterations
         self.tolerance = tolerance
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k, counts = evidence.n_classes, evidence.counts
-        tables = PatternTables(evidence.votes, k, evidence.n_symbols)
+        tables = self._sums(evidence.votes, k, evidence.n_symbols)
         centre = prior_tables(evidence)
         self._strength = evidence.prior_rows(self.prior_strength)[:, None, None]
+        self._tied = self._ties(evidence)
         known = evidence.known >= 0
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
@@ -103,16 +111,35 @@ class DawidSkene(BaseLabelModel):
         self.class_balance_ = seen if balance is None and not learn_balance and voted.any() else self.prior_
         self.accuracies_ = self._accuracies()
 
+    def _sums(self, votes: npt.NDArray[Any], k: int, n_codes: int) -> PatternTables | VoteCells:
+        plain = self.abstains == "evidence" and self.form == "full"
+        return PatternTables(votes, k, n_codes) if plain else sums_over_votes(votes, k, n_codes)
+
+    def _ties(self, evidence: Evidence) -> TiedTables | None:
+        """What is tied in the tables, if anything is."""
+        one_coin, ignored = self.form == "one coin", self.abstains == "ignored"
+        if not one_coin and not ignored:
+            return None
+        accuracy = evidence.prior_accuracies(PRIOR_ACCURACY if evidence.n_classes > 1 else 1.0)
+        rows = evidence.prior_rows(self.prior_strength)
+        return TiedTables.of(evidence, accuracy, rows, one_coin=one_coin, ignored=ignored)
+
     def _tables(self, counts: Floats, centre: Floats) -> Floats:
         """M step: counts with the prior's, normalised, then drawn to the prior by `shrink`. counts: (m, k, s)."""
-        smooth = counts + self._strength * centre
-        total = smooth.sum(axis=2, keepdims=True)
-        theta = np.where(total > 0, smooth / np.maximum(total, FLOOR), centre)
+        if self._tied is not None:
+            theta = self._tied.learn(counts)
+        else:
+            smooth = counts + self._strength * centre
+            total = smooth.sum(axis=2, keepdims=True)
+            theta = np.where(total > 0, smooth / np.maximum(total, FLOOR), centre)
         mixed: Floats = np.maximum((1 - self.shrink) * theta + self.shrink * centre, FLOOR)
         return mixed / mixed.sum(axis=2, keepdims=True)
 
     def _log_prior(self, centre: Floats, learn_balance: bool) -> float:
-        prior = float((self._strength * centre * np.log(self.theta_)).sum())
+        if self._tied is not None:
+            prior = self._tied.log_prior(self.theta_)
+        else:
+            prior = float((self._strength * centre * np.log(self.theta_)).sum())
         return prior + (float(np.log(self.prior_).sum()) if learn_balance else 0.0)
 
     def _accuracies(self) -> Floats:
@@ -123,7 +150,7 @@ class DawidSkene(BaseLabelModel):
         return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        tables = PatternTables(votes, len(self.prior_), self.theta_.shape[2] - 1)
+        tables = self._sums(votes, len(self.prior_), self.theta_.shape[2] - 1)
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         return np.ascontiguousarray(_normalised(joint)[0].T)
 
