@@ -6,9 +6,9 @@ this is the Bayesian Dawid-Skene model (BCC, IBCC).
 
 Source: Li, Rubinstein & Cohn, "Exploiting Worker Correlation for Label Aggregation in Crowdsourcing", ICML 2019 (EBCC,
 mean-field variational Bayes); Kim & Ghahramani 2012 (BCC).
-Departs: the first guess at subtypes is a random projection of the votes, not a draw a row, so that it does not depend on
-the order of anything; all starts run a few rounds and the one with the best bound goes on; silence may be evidence too,
-with a table of its own; sums are over distinct rows and in log space.
+Departs: the first guess at subtypes is a random projection of the votes, not a draw a row, so that no order of anything
+matters; all starts run a few rounds and the one with the best bound goes on; silence may be evidence too, with a table
+of its own; sums are over distinct rows and in log space.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class EBCC(BaseLabelModel):
     starts: first guesses tried; the one with the best bound after a few rounds goes on.
     max_iterations, tolerance: it ends when the bound a row gains less than tolerance.
 
-    tables_: (m, k, M, s), expected probability of each symbol; symbol 0 is abstaining, then the labels, then their groups
-    (where abstaining is ignored, symbol 0 has no share).
-    subtype_shares_: (k, M), most frequent first. lower_bound_: on the log-likelihood of the votes. n_iterations_.
+    tables_: (m, k, M, s), expected probability of each symbol; symbol 0 is abstaining (it has no share where that is
+    ignored), then the labels, then their groups.
+    subtype_shares_: (k, M), most frequent first. lower_bound_: on the log-likelihood of the votes; models with more or
+    fewer subtypes may be compared by it. n_iterations_.
 
     O(iterations x votes x k M); 20k rows x 10 functions take about 1 s.
 
@@ -253,7 +254,12 @@ class _Run:
     """One ascent of the bound from one first guess. rows: (g, p) responsibilities of states for patterns."""
 
     def __init__(
-        self, prior: Beliefs, sums: PatternTables | VoteCells, counts: Floats, allowed: npt.NDArray[np.bool_], rows: Floats
+        self,
+        prior: Beliefs,
+        sums: PatternTables | VoteCells,
+        counts: Floats,
+        allowed: npt.NDArray[np.bool_],
+        rows: Floats,
     ) -> None:
         self.prior, self.sums, self.counts, self.allowed = prior, sums, counts, allowed
         self.rows = _normalised(np.where(allowed, np.log(rows), -np.inf))[0]

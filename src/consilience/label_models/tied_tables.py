@@ -20,9 +20,9 @@ from consilience.label_models.base import Evidence, Floats
 class TiedTables:
     """What does not change while EM runs.
 
-    silent: (m, 1) how often each function is silent. right: (m, k, c) which of the things it says are right, shares that
-    sum to 1; wrong: the same of the others. centre: (m, k, c) what it is expected to say. votes: (m, 1, 1) pretended
-    votes behind each row of that. rows: (m, 1) pretended rows behind silence; None where silence is ignored.
+    silent: (m, 1) how often each function is silent. right: (m, k, c) which of the things it says are right, as shares
+    that sum to 1; wrong: the same of the others. centre: (m, k, c) what it is expected to say. votes: (m, 1, 1)
+    pretended votes behind each row of that. rows: (m, 1) pretended rows behind silence; None where that is ignored.
     """
 
     silent: Floats

@@ -14,6 +14,7 @@ ZOO = {
     "DawidSkene": "dawid_skene",
     "EBCC": "ebcc",
     "LabelModel": "choose",
+    "WeightedVote": "weighted",
 }
 
 
