@@ -21,7 +21,8 @@ from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
 
 MODELS = [
-    *(MajorityVote, WeightedVote, DawidSkene, LabelModel, EBCC),
+    *(MajorityVote, WeightedVote, DawidSkene, LabelModel),
+    lambda: EBCC(subtypes=3, starts=2),
     lambda: DawidSkene(shrink=0.5, balance="uniform"),
     lambda: DawidSkene(abstains="ignored"),
     lambda: DawidSkene(form="one coin"),

@@ -34,15 +34,15 @@ class DawidSkene(BaseLabelModel):
     """EM for the tables of all functions and the class balance.
 
     prior_strength: rows of pretended evidence behind each row of a table, shaped like a function that abstains as
-        often as it does, and is right 70% of the time when it does not; default 10. Where abstaining is ignored they are
-        pretended votes, and by default as many as there are labels: one for each thing that can be said (Laplace).
+        often as it does, and is right 70% of the time when it does not; default 10. Where abstaining is ignored it is
+        votes, by default as many as there are labels: one for each thing that can be said, as in Laplace's rule.
     shrink: 0 to 1: how much of each learned table stays at that prior however many rows there are. 0 trusts the model's
         assumption of independence; higher values suit functions that copy each other.
     balance: "learn" the class balance, or keep it "uniform" (used where fit is given none).
-    abstains: "evidence": whether a function speaks says something of the class; "ignored": it is silent equally often in
-        all of them. Ignore it for a crowd, each of whose workers saw a few of the items: this is the paper's model.
-    form: "full": a free table a function; "one coin": one accuracy a function, whatever the class, errors spread evenly.
-        For workers with few answers; give it a balance, or keep that "uniform", as a learned one tends to run away.
+    abstains: "evidence": whether a function speaks says something of the class; "ignored": it is silent equally often
+        in all of them. That is the paper's model, for crowds each of whose workers saw a few of the items.
+    form: "full": a free table a function; "one coin": one accuracy a function, whatever the class, errors spread
+        evenly. Best with a balance that is given, or "uniform": one that is learned tends to run away.
     max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
 
     theta_: (m, k, s), symbol 0 is abstaining (as often in each class, where that is ignored), then the labels, then
