@@ -27,7 +27,7 @@ class PatternTables:
     def __init__(self, votes: npt.NDArray[Any], n_classes: int, n_codes: int) -> None:
         self.n_patterns, self.m = votes.shape
         self.n_classes, self.n_symbols = n_classes, n_codes + 1
-        size = _block_size(self.n_symbols, max(self.n_patterns, self.n_symbols))
+        size = block_size(self.n_symbols, max(self.n_patterns, self.n_symbols))
         self.blocks = [range(start, min(start + size, self.m)) for start in range(0, self.m, size)]
         self.codes = [self._encode(votes, block) for block in self.blocks]
 
@@ -63,7 +63,7 @@ class PatternTables:
         return counts
 
 
-def _block_size(n_symbols: int, n_patterns: int) -> int:
+def block_size(n_symbols: int, n_patterns: int) -> int:
     """Columns a block: as many as keep its table small beside the patterns it serves."""
     size = 1
     while n_symbols ** (size + 1) <= min(MAX_CELLS, max(n_patterns // 2, n_symbols)):

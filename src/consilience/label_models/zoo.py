@@ -13,7 +13,9 @@ ZOO = {
     "MajorityVote": "majority",
     "DawidSkene": "dawid_skene",
     "HyperLabelModel": "hyper",
+    "EBCC": "ebcc",
     "LabelModel": "choose",
+    "WeightedVote": "weighted",
 }
 
 
