@@ -14,6 +14,7 @@ ZOO = {
     "DawidSkene": "dawid_skene",
     "LabelModel": "choose",
     "MomentMatching": "moments",
+    "Triplets": "triplets",
 }
 
 
