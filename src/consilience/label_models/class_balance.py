@@ -12,7 +12,7 @@ Departs: no tensor over functions is made; the answer is drawn to even classes b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, combinations_with_replacement
 from typing import Any
 
@@ -22,13 +22,15 @@ from scipy.optimize import linear_sum_assignment
 
 from consilience.label_models.base import Evidence, Floats
 from consilience.label_models.cooccurrence import Cooccurrence, beliefs, co_occurrence, single_threaded
-from consilience.label_models.matching import Core, Match, basis, times_listed
+from consilience.label_models.matching import Core, Match, times_listed
 from consilience.label_models.pattern_tables import PatternTables
 
-EVEN_ROWS = 10.0  # rows of gold a class that even classes are worth
+EVEN_ROWS = 30.0  # rows of gold a class that even classes are worth
 SMALLEST = 0.01  # share that a class has at least, over the number of classes
 ROWS_AT_A_TIME = 20_000
 SWEEPS = 100
+ROUNDS = 6
+SETTLED = 1e-3
 SINGULAR = 1e-8
 
 
@@ -54,13 +56,17 @@ def estimate_class_balance(evidence: Evidence, component: npt.NDArray[np.int64] 
     >>> estimate_class_balance(gather(made.matrix, None)).shares.round(1).tolist()
     [0.8, 0.2]
     """
-    even = np.full(evidence.n_classes, 1 / evidence.n_classes)
+    balance = np.full(evidence.n_classes, 1 / evidence.n_classes)
     apart = np.arange(evidence.votes.shape[1]) if component is None else component
     with single_threaded():
         together = co_occurrence(evidence, apart)
-        match = Match(together, beliefs(evidence, even), even)
-        found = find_classes(evidence, together, match, match.minimum(match.start())[0])
-    return BalanceEstimate(balance_of(found, evidence), 0.0 if found is None else found.core.signal)
+        for _ in range(ROUNDS):  # which tables are possible depends on the balance
+            match = Match(together, beliefs(evidence, balance), balance)
+            found = find_classes(evidence, together, match, match.minimum(match.believed)[0])
+            before, balance = balance, balance_of(found, evidence)
+            if np.abs(balance - before).max() < SETTLED:
+                break
+    return BalanceEstimate(balance, 0.0 if found is None else found.core.signal)
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,30 @@ class Classes:
     shares: Floats
 
 
-def find_classes(evidence: Evidence, together: Cooccurrence, match: Match, loadings: Floats) -> Classes | None:
-    """Classes as triples show them; None where there are too few independent functions. loadings: (d, r) of match."""
-    core = third_moments(evidence, together, loadings)
+def find_classes(evidence: Evidence, together: Cooccurrence, match: Match, classes: Floats) -> Classes | None:
+    """Classes as triples show them; None where there are too few independent functions. classes: (d, k) of match.
+
+    Their noise is greater by as much as pairs and triples are off by more than chance: functions copy one another.
+    """
+    core = third_moments(evidence, together, match.loadings(classes))
     if core is None:
         return None
     corners, shares = decompose(core)
     order = which_class(core, corners, shares, match)
+    doubt = _misfit(core, corners, shares) * np.sqrt(match.misfit(classes))
+    core = replace(core, noise=core.noise * doubt)
     return Classes(core, corners[order], shares[order])
+
+
+def _misfit(core: Core, corners: Floats, shares: Floats) -> float:
+    """How many standard errors the third moments are from those of any k classes, at least 1.
+
+    Of r (r+1) (r+2) / 6 entries k (k-1) / 2 can be met by any choice of corners.
+    """
+    k, r = corners.shape
+    free = r * (r + 1) * (r + 2) / 6 - k * (k - 1) / 2
+    missed = core.tensor - np.einsum("y,ya,yb,yc->abc", shares, corners, corners, corners)
+    return float(max(np.sqrt(np.vdot(core.weights * missed, missed) / free), 1.0)) if free > 0 else 1.0
 
 
 def balance_of(found: Classes | None, evidence: Evidence) -> Floats:
@@ -232,5 +254,5 @@ def jointly_diagonal(matrices: Floats) -> Floats:
 def which_class(core: Core, corners: Floats, shares: Floats, match: Match) -> npt.NDArray[np.intp]:
     """For each class, the corner whose votes lean most as is believed of it. returns: (k,) places in corners."""
     found = (core.start @ corners.T) * np.sqrt(shares)
-    believed = match.start() @ basis(match.balance).T
+    believed = match.loadings(match.believed) @ match.basis.T
     return linear_sum_assignment(-(believed.T @ found))[1]

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from consilience.label_models.base import Evidence, Floats
 
 PRIOR_ACCURACY = 0.7  # of a function nobody spoke of, were all classes equally frequent
-PRIOR_ROWS = 10.0  # rows of gold that this is worth
+PRIOR_ROWS = 30.0  # rows of gold that this is worth
 FLOOR = 1e-9
 UNSEEN = 0.01  # rows on which a function is taken to have said what it never said
 EXACT = 2**24  # sums of integers below this are exact in single precision
@@ -62,6 +62,20 @@ class Cooccurrence:
     def columns_apart(self) -> npt.NDArray[np.bool_]:
         """The same for columns. returns: (d, d)."""
         return self.apart[np.ix_(self.function, self.function)]
+
+
+def correlation_variance(together: Cooccurrence, scored: Floats, spread: Floats) -> Floats:
+    """Variance of the correlations of scores, times the number of rows.
+
+    1 for independent scores; more for rare ones that coincide, which say little. At least 1.
+    scored: (d, q) what each column counts in each score; spread: (q,) standard deviations, none 0. returns: (q, q).
+    """
+    mean = together.shares @ scored
+    bent = scored**2 - 2 * mean * scored  # (score - mean)^2 = mean^2 + bent
+    alone = together.shares @ bent + mean**2
+    squares = bent.T @ together.covariance @ bent + np.outer(alone, alone)
+    product = scored.T @ together.covariance @ scored
+    return np.maximum((squares - product**2) / np.outer(spread, spread) ** 2, 1.0)
 
 
 def co_occurrence(evidence: Evidence, component: Ints) -> Cooccurrence:

@@ -6,8 +6,10 @@ with loadings H (d, k-1), and mu = share + spread * (H B^T) / sqrt(balance), B a
 to sqrt(balance). Pairs fix H up to a rotation; triples fix the rotation (see class_balance).
 
 Source: Ratner et al., AAAI 2019, section 3 and algorithm 1, for functions whose dependent pairs are masked.
-Departs: closed-form gradients and L-BFGS to convergence in the place of stochastic steps; the marginals are met exactly,
-not as a second loss; a prior on accuracies that counts as rows of gold holds where votes are few; third moments.
+Departs: what is fitted is P(class | said), a softmax, so that tables are tables and marginals are met exactly, with no
+second loss and no clamping; each pair counts by the precision with which it is known; closed-form gradients and L-BFGS to
+convergence in the place of stochastic steps; a prior on accuracies that counts as rows of gold holds where votes are few;
+third moments; and where functions are found to agree otherwise than classes explain, all votes count for less.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from consilience.label_models.base import Floats
-from consilience.label_models.cooccurrence import Beliefs, Cooccurrence
+from consilience.label_models.cooccurrence import Beliefs, Cooccurrence, correlation_variance
 
 GRADIENT = 1e-9  # of the loss a row, at which loadings are found
 STEPS = 2000
+NEAR_ZERO = 1e-4  # probability a start is given at least
+TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -67,73 +72,89 @@ def basis(balance: Floats) -> Floats:
     return mirror[:, :-1]
 
 
-def leans_of(loadings: Floats, spread: Floats, balance: Floats) -> Floats:
-    """P(said, class) - P(said) P(class). loadings: (d, r). returns: (d, k)."""
-    return spread[:, None] * (loadings @ basis(balance).T) * np.sqrt(balance)
-
-
-def loadings_of(leans: Floats, spread: Floats, balance: Floats) -> Floats:
-    """Loadings nearest to such leans. leans: (d, k). returns: (d, r)."""
-    return (leans / spread[:, None] / np.sqrt(balance)) @ basis(balance)
-
-
 class Match:
-    """The loss of loadings, and its minimum.
+    """The loss of P(class | said) as a softmax of logits (d, k), and its minimum.
 
-    pairs: n/4 sum over columns a, b of functions apart of (correlation - <H_a, H_b>)^2, each pair standing there twice;
-    prior: 1/2 sum of rows (P(class | said) - believed)^2 / believed;
+    pairs: n/4 sum over columns a, b of functions apart of (correlation - <H_a, H_b>)^2 / variance, each pair twice;
+    prior: - sum of rows * believed * log P(class | said), the likelihood of that many rows of gold;
     triples: 1/2 sum of (tensor of H - that of `core`)^2, in units of its noise, each entry once.
+    excess: how many times chance the misfit of pairs is; they weigh by that much less (as triples do by their noise).
     """
 
-    def __init__(self, together: Cooccurrence, believed: Beliefs, balance: Floats, core: Core | None = None) -> None:
-        self.n, self.balance, self.spread = together.n, balance, together.spread
-        self.correlation = np.where(together.columns_apart, together.correlation, 0.0)
-        self.apart = together.columns_apart.astype(np.float64)
+    def __init__(
+        self,
+        together: Cooccurrence,
+        believed: Beliefs,
+        balance: Floats,
+        core: Core | None = None,
+        excess: float = 1.0,
+    ) -> None:
+        self.n, self.balance = together.n, balance
+        self.basis, self.root = basis(balance), np.sqrt(balance)
+        self.correlation = together.correlation
+        variance = correlation_variance(together, np.eye(len(together.shares)), together.spread)
+        self.precision = np.where(together.columns_apart, 1 / variance, 0.0)
         said = together.function, together.symbol + 1
-        self.towards = basis(balance).T * np.sqrt(balance)  # (r, k)
-        self.scale = (together.spread / together.shares)[:, None]
-        self.believed = believed.classes[said]
-        self.weight = believed.rows[said][:, None] / np.maximum(self.believed, 1e-3)
-        self.core = core
+        self.scale = (together.shares / together.spread)[:, None]
+        self.believed, self.rows = believed.classes[said], believed.rows[said][:, None]
+        self.core, self.excess = core, excess
         if core is not None:
             self.back = np.linalg.pinv(core.start)
-            self.corners = basis(balance) / np.sqrt(balance)[:, None]  # (k, r)
+            self.corners = self.basis / self.root[:, None]  # (k, r)
 
-    def start(self) -> Floats:
-        """Loadings that are believed beforehand. returns: (d, r)."""
-        return (self.believed - self.balance) / self.scale / np.sqrt(self.balance) @ basis(self.balance)
+    def loadings(self, classes: Floats) -> Floats:
+        """H of P(class | said). classes: (d, k). returns: (d, r)."""
+        return self.scale * ((classes - self.balance) / self.root @ self.basis)
 
-    def loss(self, loadings: Floats) -> tuple[float, Floats]:
-        """Loss a row and its gradient. loadings: (d, r)."""
-        missed = self.correlation - self.apart * (loadings @ loadings.T)
-        off = self.balance + self.scale * (loadings @ self.towards) - self.believed
-        loss = self.n / 4 * np.vdot(missed, missed) + 0.5 * np.vdot(self.weight * off, off)
-        gradient = -self.n * missed @ loadings + (self.scale * self.weight * off) @ self.towards.T
+    def classes(self, loadings: Floats) -> Floats:
+        """P(class | said) nearest to loadings. loadings: (d, r). returns: (d, k)."""
+        found = np.maximum(self.balance + self.root * (loadings @ self.basis.T) / self.scale, NEAR_ZERO)
+        return found / found.sum(axis=1, keepdims=True)
+
+    def loss(self, classes: Floats) -> tuple[float, Floats]:
+        """Loss a row, and its gradient by logits. classes: (d, k)."""
+        h = self.loadings(classes)
+        missed = self.correlation - h @ h.T
+        weighed = self.n / self.excess * self.precision * missed
+        loss, slope = np.vdot(weighed, missed) / 4, -weighed @ h
         if self.core is not None:
-            turned = self.corners @ (self.back @ loadings).T  # (k, r)
+            turned = self.corners @ (self.back @ h).T  # (k, r)
             wrong = self._tensor(turned) - self.core.tensor
-            loss += 0.5 * np.vdot(self.core.weights * wrong, wrong)
-            slope = np.einsum("y,abc,yb,yc->ya", 3 * self.balance, self.core.weights * wrong, turned, turned)
-            gradient += self.back.T @ (slope.T @ self.corners)
-        return float(loss / self.n), gradient / self.n
+            heavy = self.core.weights * wrong
+            loss += np.vdot(heavy, wrong) / 2
+            by_corner = np.einsum("y,abc,yb,yc->ya", 3 * self.balance, heavy, turned, turned)
+            slope += self.back.T @ (by_corner.T @ self.corners)
+        by_class = (self.scale * slope) @ self.basis.T / self.root
+        by_logit = classes * (by_class - (classes * by_class).sum(axis=1, keepdims=True))
+        by_logit += self.rows * (classes - self.believed)
+        prior = -np.vdot(self.rows * self.believed, np.log(np.maximum(classes, TINY)))
+        return float((loss + prior) / self.n), by_logit / self.n
 
     def _tensor(self, corners: Floats) -> Floats:
         return np.einsum("y,ya,yb,yc->abc", self.balance, corners, corners, corners, optimize=True)
 
     def minimum(self, start: Floats) -> tuple[Floats, float]:
-        """Loadings near start with the least loss, and that loss."""
-        if start.size == 0:
+        """P(class | said) near start with the least loss, and that loss."""
+        if start.size == 0 or start.shape[1] == 1:
             return start, 0.0
 
         def flat(point: Floats) -> tuple[float, Floats]:
-            loss, gradient = self.loss(point.reshape(start.shape))
+            loss, gradient = self.loss(softmax(point.reshape(start.shape), axis=1))
             return loss, gradient.ravel()
 
         found = minimize(
             flat,
-            start.ravel(),
+            np.log(start).ravel(),
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0, "maxcor": 20},
         )
-        return found.x.reshape(start.shape), float(found.fun)
+        return softmax(found.x.reshape(start.shape), axis=1), float(found.fun)
+
+    def misfit(self, classes: Floats) -> float:
+        """How many times chance the misfit of pairs is: their mean square in units of their variance, at least 1."""
+        h = self.loadings(classes)
+        pairs = (self.precision > 0).sum() / 2
+        free = pairs - classes.shape[0] * (classes.shape[1] - 1)
+        squares = self.n / 2 * np.vdot(self.precision, (self.correlation - h @ h.T) ** 2)
+        return max(float(squares / free), 1.0) if free > 0 else 1.0

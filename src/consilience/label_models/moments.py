@@ -19,7 +19,7 @@ import numpy as np
 
 from consilience.errors import ModelError
 from consilience.label_models.base import Evidence, Floats
-from consilience.label_models.class_balance import Classes, balance_of, find_classes
+from consilience.label_models.class_balance import estimate_class_balance, find_classes
 from consilience.label_models.cliques import components, find_pairs
 from consilience.label_models.cooccurrence import (
     PRIOR_ROWS,
@@ -32,7 +32,7 @@ from consilience.label_models.cooccurrence import (
     tables_from,
     with_silence,
 )
-from consilience.label_models.matching import Match, basis, leans_of, loadings_of
+from consilience.label_models.matching import NEAR_ZERO, Match, basis
 from consilience.label_models.table_model import TableModel, conditionals
 
 CLEAR = 2.0  # third moments this many times their standard error decide
@@ -63,6 +63,7 @@ class MomentMatching(TableModel):
 
     kind = "moment matching"
     signal_: float
+    excess_: float
     loss_: float
 
     def __init__(
@@ -89,9 +90,8 @@ class MomentMatching(TableModel):
         with single_threaded():
             together = co_occurrence(evidence, components(m, pairs))
             believed = self._match(evidence, together, balance)
-            leans = with_silence(
-                together, leans_of(self._loadings, together.spread, self.prior_), m, evidence.n_symbols
-            )
+            leans = together.shares[:, None] * (self._classes - self.prior_)
+            leans = with_silence(together, leans, m, evidence.n_symbols)
             unsaid = Beliefs(believed.classes, np.where(symbol_counts(evidence) > 0, 0.0, believed.rows))
             checked = np.ones((m, evidence.n_classes))  # what is believed had its say in the match
             self.theta_ = tables_from(evidence, leans, checked, unsaid, self.prior_)
@@ -102,23 +102,23 @@ class MomentMatching(TableModel):
 
     def _match(self, evidence: Evidence, together: Cooccurrence, balance: Floats | None) -> Beliefs:
         """Set prior_, loadings and what is known of the fit."""
-        even = np.full(evidence.n_classes, 1 / evidence.n_classes)
-        self.prior_ = even if balance is None else balance
+        if balance is None and self.balance == "learn":
+            balance = estimate_class_balance(evidence, together.component).shares
+        k = evidence.n_classes
+        self.prior_ = np.full(k, 1 / k) if balance is None else balance
         believed = beliefs(evidence, self.prior_, self.prior_strength)
-        by_pairs = Match(together, believed, self.prior_)
-        loadings, self.loss_ = by_pairs.minimum(by_pairs.start())
-        classes = find_classes(evidence, together, by_pairs, loadings)
-        self.signal_ = 0.0
-        if classes is not None:
-            leans = leans_of(loadings, together.spread, self.prior_)
-            if balance is None and self.balance == "learn":
-                self.prior_ = balance_of(classes, evidence)
-                believed = beliefs(evidence, self.prior_, self.prior_strength)
-            self.signal_ = classes.core.signal
-            match = Match(together, believed, self.prior_, classes.core)
-            starts = [loadings_of(leans, together.spread, self.prior_), _turned(classes, self.prior_)]
-            loadings, self.loss_ = min((match.minimum(start) for start in starts), key=lambda found: found[1])
-        self._loadings = loadings
+        match = Match(together, believed, self.prior_)
+        classes, self.loss_ = match.minimum(match.believed)
+        self.excess_ = match.misfit(classes)
+        found = find_classes(evidence, together, match, classes)
+        starts, self.signal_ = [np.maximum(classes, NEAR_ZERO)], 0.0
+        if found is not None:
+            turned = found.core.start @ (found.corners * match.root[:, None]).T @ match.basis
+            starts.append(match.classes(turned))
+            self.signal_ = found.core.signal
+        match = Match(together, believed, self.prior_, None if found is None else found.core, self.excess_)
+        classes, self.loss_ = min((match.minimum(start) for start in starts), key=lambda one: one[1])
+        self._classes, self._loadings = classes, match.loadings(classes)
         return believed
 
     def _held(self, together: Cooccurrence, function: int) -> tuple[Floats, Floats]:
@@ -139,10 +139,3 @@ class MomentMatching(TableModel):
                 "pairs leave tables free up to a rotation, so prior accuracies decided"
             )
         return found
-
-
-def _turned(classes: Classes, balance: Floats) -> Floats:
-    """Loadings whose corners are those that triples show. returns: (d, r)."""
-    return classes.core.start @ (classes.corners * np.sqrt(balance)[:, None]).T @ basis(balance)
-
-

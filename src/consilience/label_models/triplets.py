@@ -31,6 +31,7 @@ from consilience.label_models.cooccurrence import (
     Cooccurrence,
     beliefs,
     co_occurrence,
+    correlation_variance,
     single_threaded,
     tables_from,
     with_silence,
@@ -53,7 +54,8 @@ class View:
 
     scored: (d, m) what each thing said counts in the score of its function; spread: (m,) of scores;
     loading: (m,) correlation of scores with the class, 0 where no triple tells; apart: (m, m) functions to compare;
-    deviation: standard deviation of "the class is this one"; leans: (d,) of what is said, if the model says them.
+    deviation: standard deviation of "the class is this one"; excess: how many times chance the misfit of pairs is;
+    leans: (d,) of what is said, if the model says them.
     """
 
     scored: Floats
@@ -61,6 +63,7 @@ class View:
     loading: Floats
     apart: npt.NDArray[np.bool_]
     deviation: float
+    excess: float = 1.0
     leans: Floats | None = None
 
     @property
@@ -76,7 +79,7 @@ class View:
     @property
     def checked(self) -> Floats:
         """Share of a row of gold that a row of the others' votes is worth. returns: (m,)."""
-        return self.strength / (1 + self.strength)
+        return self.strength / (1 + self.strength) / self.excess
 
     def weights(self, function: int) -> Floats:
         """What turns covariances with the columns of others into a lean on the class. returns: (d,)."""
@@ -173,31 +176,48 @@ class Triplets(TableModel):
         scored = scores_for(evidence, together, c, even_against=not self.class_conditional)
         covariance = scored.T @ together.covariance @ scored
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        safe = np.where(spread > FLOOR, spread, 1.0)
+        variance = correlation_variance(together, scored, safe)
         deviation = np.sqrt(p * (1 - p))
         expected = (together.shares * (believed.classes[together.function, together.symbol + 1, c] - p)) @ scored
+        leans = None
         if self.class_conditional:
-            loading = np.clip(self._triplets(covariance, spread, together, expected), -MOST, MOST)
-            return View(scored, spread, loading, together.apart, deviation)
-        leans = self._symmetric(covariance, scored, together, expected, p)
-        loading = np.clip(leans @ scored / np.maximum(spread * deviation, FLOOR), -MOST, MOST)
-        return View(scored, spread, loading, together.apart, deviation, leans)
+            loading = self._triplets(covariance, spread, variance, together, expected)
+        else:
+            leans = self._symmetric(covariance, scored, variance, together, expected, p)
+            loading = leans @ scored / (safe * deviation)
+        loading = np.clip(loading, -MOST, MOST)
+        compared = together.apart & np.outer(loading, loading).astype(bool)
+        excess = misfit(covariance / np.outer(safe, safe) - np.outer(loading, loading), variance / together.n, compared)
+        return View(scored, spread, loading, together.apart, deviation, excess, leans)
 
-    def _triplets(self, moments: Floats, scale: Floats, together: Cooccurrence, expected: Floats) -> Floats:
+    def _triplets(
+        self, moments: Floats, scale: Floats, variance: Floats, together: Cooccurrence, expected: Floats
+    ) -> Floats:
         """Signed solutions a of moments_ij = a_i a_j scale_i scale_j, 0 where no triple tells. returns: (m,)."""
         usable = scale > FLOOR
         allowed = together.apart & np.outer(usable, usable)
         safe = np.where(usable, scale, 1.0)
         scaled = np.where(allowed, moments / np.outer(safe, safe), 0.0)
-        return signs(scaled, expected) * magnitudes(scaled, allowed, NOISE / np.sqrt(together.n), self.combine)
+        return signs(scaled, expected) * magnitudes(scaled, allowed, variance / together.n, self.combine)
 
-    def _symmetric(self, covariance: Floats, scored: Floats, together: Cooccurrence, expected: Floats, p: float) -> Floats:
+    def _symmetric(
+        self,
+        covariance: Floats,
+        scored: Floats,
+        variance: Floats,
+        together: Cooccurrence,
+        expected: Floats,
+        p: float,
+    ) -> Floats:
         """Leans on the class if functions are as often right in it as in the rest, and as often silent. returns: (d,).
 
         a = E[score (2Y - 1)] from second moments; P(right) = (1 + a - P(silent)) / 2; then P(score 1, class) from it,
         P(score 1), P(class) and the independence of silence, as in the paper's linear system.
         """
         mean, votes = scored.T @ together.shares, (scored**2).T @ together.shares
-        a = self._triplets(covariance + np.outer(mean, mean), np.sqrt(votes), together, expected) * np.sqrt(votes)
+        second = covariance + np.outer(mean, mean)
+        a = self._triplets(second, np.sqrt(votes), variance, together, expected) * np.sqrt(votes)
         right, positive = (a + votes) / 2, (votes + mean) / 2
         both = np.clip((right + p * votes + positive - votes) / 2, 0.0, np.minimum(positive, p * votes))
         total = {1: (both - p * positive, positive), -1: (p * positive - both, votes - positive)}
@@ -236,21 +256,22 @@ def scores_for(evidence: Evidence, together: Cooccurrence, c: int, *, even_again
     return scored
 
 
-def magnitudes(scaled: Floats, allowed: npt.NDArray[np.bool_], noise: float, combine: str) -> Floats:
+def magnitudes(scaled: Floats, allowed: npt.NDArray[np.bool_], variance: Floats, combine: str) -> Floats:
     """|a_i| from scaled_ij = a_i a_j, over all triples of functions allowed to be compared; 0 where there are none.
 
-    scaled: (m, m), 0 where not allowed. noise: denominators up to this are left out. O(m^3).
+    scaled: (m, m), 0 where not allowed; variance: (m, m) of its entries. Denominators within two standard errors of 0
+    are left out. O(m^3).
 
     >>> a = np.array([0.9, 0.5, 0.4, 0.3])
     >>> apart = ~np.eye(4, dtype=bool)
-    >>> magnitudes(np.outer(a, a) * apart, apart, 0.0, "mean").round(2).tolist()
+    >>> magnitudes(np.outer(a, a) * apart, apart, np.zeros((4, 4)), "mean").round(2).tolist()
     [0.9, 0.5, 0.4, 0.3]
     """
-    kept = allowed & (np.abs(scaled) > noise)
-    if combine == "weighted":  # the variance of a candidate goes with 1 / denominator^2
-        denominator = np.where(kept, scaled, 0.0)
-        above = np.einsum("ij,jl,li->i", scaled, denominator, scaled, optimize=True)
-        below = np.einsum("ij,jl,li->i", allowed, denominator**2, allowed, optimize=True)
+    kept = allowed & (np.abs(scaled) > NOISE * np.sqrt(variance))
+    if combine == "weighted":  # the variance of a candidate goes with that of its denominator, over its square
+        share = np.where(kept, scaled / np.maximum(variance, FLOOR), 0.0)
+        above = np.einsum("ij,jl,li->i", scaled, share, scaled, optimize=True)
+        below = np.einsum("ij,jl,li->i", allowed, share * scaled, allowed, optimize=True)
         return np.sqrt(np.maximum(above, 0.0) / np.maximum(below, FLOOR**2))
     root = np.sqrt(np.abs(scaled))
     inverse = np.where(kept, 1 / np.where(kept, root, 1.0), 0.0)
@@ -264,6 +285,13 @@ def magnitudes(scaled: Floats, allowed: npt.NDArray[np.bool_], noise: float, com
         if mine.any():
             sizes[i] = np.median((row[first] * row[second] * inverse[first, second])[mine])
     return sizes
+
+
+def misfit(missed: Floats, variance: Floats, compared: npt.NDArray[np.bool_]) -> float:
+    """How many times chance correlations miss what one class explains: their mean square in variances, at least 1."""
+    free = compared.sum() / 2 - compared.any(axis=1).sum()
+    squares = (missed**2 / variance)[compared].sum() / 2
+    return max(float(squares / free), 1.0) if free > 0 else 1.0
 
 
 def signs(scaled: Floats, expected: Floats) -> Floats:
