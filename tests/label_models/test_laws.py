@@ -14,14 +14,18 @@ from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
-from consilience.label_models import EBCC, HyperLabelModel, WeightedVote
+from consilience.label_models import EBCC, HyperLabelModel, MomentMatching, Triplets, WeightedVote
 from consilience.label_models.base import best_class
 from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
 
 MODELS = [
-    *(MajorityVote, WeightedVote, DawidSkene, HyperLabelModel, LabelModel),
+    MajorityVote,
+    WeightedVote,
+    DawidSkene,
+    HyperLabelModel,
+    LabelModel,
     lambda: EBCC(subtypes=3, starts=2),
     lambda: DawidSkene(shrink=0.5, balance="uniform"),
     lambda: DawidSkene(abstains="ignored"),

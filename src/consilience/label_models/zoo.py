@@ -16,6 +16,8 @@ ZOO = {
     "EBCC": "ebcc",
     "LabelModel": "choose",
     "WeightedVote": "weighted",
+    "MomentMatching": "moments",
+    "Triplets": "triplets",
 }
 
 
