@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from consilience.data.labels import Labels as Labels
+    from consilience.data.labels import Not as Not
+    from consilience.data.labels import OneOf as OneOf
     from consilience.data.read import read as read
     from consilience.data.table import Table as Table
     from consilience.data.training_set import TrainingSet as TrainingSet
@@ -38,6 +40,8 @@ _HOME = {
     "LabelingFunction": "labeling.function",
     "Labels": "data.labels",
     "MajorityVote": "label_models.majority",
+    "Not": "data.labels",
+    "OneOf": "data.labels",
     "Project": "project.project",
     "Report": "end_models.report",
     "Table": "data.table",

@@ -219,7 +219,7 @@ class BaseLabelModel(ABC):
     def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
         """Description and arrays that say all that was learned."""
         self._check_fitted()
-        groups = {name: list(members) for name, members in self.labels_.groups.items()}
+        groups = [[name, list(members)] for name, members in self.labels_.groups.items()]  # in order: codes hang on it
         meta = {
             "labels": list(self.labels_),
             "groups": groups,
@@ -230,7 +230,7 @@ class BaseLabelModel(ABC):
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         """Take back what `state` gave."""
-        self.labels_ = Labels(*meta["labels"], groups=meta["groups"])
+        self.labels_ = Labels(*meta["labels"], groups=dict(meta["groups"]))
         self.function_names_ = list(meta["functions"])
         self.class_balance_ = parts["class_balance"]
         self.accuracies_ = parts["accuracies"]
