@@ -80,6 +80,11 @@ class Evidence:
             return np.full(self.votes.shape[1], default)
         return np.where(np.isnan(self.expected), default, self.expected)
 
+    @property
+    def is_expected(self) -> npt.NDArray[np.bool_]:
+        """Of which functions the user has said what they expect. returns: (m,)."""
+        return np.isfinite(self.prior_accuracies(np.nan))
+
     def prior_rows(self, default: float) -> Floats:
         """How many rows of gold that expectation is worth. returns: (m,)."""
         if self.expected is None or self.expected_rows is None:
