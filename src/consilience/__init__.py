@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from consilience.data.label_spaces import TaskGraph as TaskGraph
     from consilience.data.labels import Labels as Labels
     from consilience.data.labels import Not as Not
     from consilience.data.labels import OneOf as OneOf
@@ -45,6 +46,7 @@ _HOME = {
     "Project": "project.project",
     "Report": "end_models.report",
     "Table": "data.table",
+    "TaskGraph": "data.label_spaces",
     "TextClassifier": "end_models.text_classifier",
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
