@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from consilience.label_models.choose import LabelModel as LabelModel
     from consilience.label_models.dawid_skene import DawidSkene as DawidSkene
     from consilience.label_models.majority import MajorityVote as MajorityVote
+    from consilience.label_models.multi_label import MultiLabel as MultiLabel
     from consilience.labeling.apply import apply as apply
+    from consilience.labeling.apply_multi import apply_multi as apply_multi
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
@@ -41,6 +43,7 @@ _HOME = {
     "LabelingFunction": "labeling.function",
     "Labels": "data.labels",
     "MajorityVote": "label_models.majority",
+    "MultiLabel": "label_models.multi_label",
     "Not": "data.labels",
     "OneOf": "data.labels",
     "Project": "project.project",
@@ -50,6 +53,7 @@ _HOME = {
     "TextClassifier": "end_models.text_classifier",
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
+    "apply_multi": "labeling.apply_multi",
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",

@@ -77,7 +77,7 @@ class TaskGraph:
         """
         if combination not in self.combinations:
             raise LabelError(f"{dict(combination)} is no feasible combination.\nFix: see the graph's combinations.")
-        return self.labels[self.combinations.index(dict(combination))]  # type: ignore[no-any-return]
+        return self.labels[self.combinations.index(dict(combination))]
 
     def task_probabilities(self, proba: npt.ArrayLike) -> dict[str, pl.DataFrame]:
         """Probability of each answer to each task.

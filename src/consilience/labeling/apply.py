@@ -71,7 +71,7 @@ def apply(
     >>> matrix.votes.tolist()
     [[1], [-1]]
     """
-    named = _named(functions, sys._getframe(1).f_locals)
+    named = named_functions(functions, sys._getframe(1).f_locals)
     check_names(named)
     base = _base_labels(named, table, labels)
     space = _label_space(named, base)
@@ -152,7 +152,7 @@ def _info(function: LabelingFunction, column: Column, from_store: bool) -> Funct
     )
 
 
-def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunction]:
+def named_functions(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunction]:
     """The functions, each with a name if one can be found: its own, its key, or the variable that holds it."""
     pairs = functions.items() if isinstance(functions, Mapping) else [(None, function) for function in functions]
     holders = {id(value): name for name, value in variables.items() if isinstance(value, LabelingFunction)}
