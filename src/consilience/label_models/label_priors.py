@@ -105,8 +105,8 @@ class TreePrior:
         weight = np.where(parent[:, None] >= 0, shares[parent], [[0.5, 0.5]])
         given, before = start, -np.inf
         for _ in range(STEPS):
-            _, pairs, reached = _beliefs(likely, parent, order, given)
-            seen = np.einsum("p,pkab->kab", counts, pairs) + PRETENDED_ROWS * weight[:, :, None] * start
+            _, seen, reached = _beliefs(likely, counts, parent, order, given)
+            seen += PRETENDED_ROWS * weight[:, :, None] * start
             given = seen / seen.sum(axis=2, keepdims=True)
             total = float(counts @ reached)
             if total - before < TOLERANCE * counts.sum():
@@ -118,8 +118,8 @@ class TreePrior:
     def answer(self, likely: Floats) -> tuple[Floats, Floats]:
         """Probability of each label, and the log-likelihood of each row."""
         parent, order = self.arrays["parent"], self.arrays["order"]
-        proba, _, reached = _beliefs(likely, parent, order, self.arrays["given"])
-        return proba[:, :, 1], reached
+        proba, _, reached = _beliefs(likely, np.ones(len(likely)), parent, order, self.arrays["given"])
+        return proba, reached
 
 
 def alone(likely: Floats, counts: Floats) -> Floats:
@@ -161,33 +161,38 @@ def _tree(likely: Floats, counts: Floats, shares: Floats) -> tuple[npt.NDArray[n
 
 
 def _beliefs(
-    likely: Floats, parent: npt.NDArray[np.int64], order: npt.NDArray[np.int64], given: Floats
+    likely: Floats, counts: Floats, parent: npt.NDArray[np.int64], order: npt.NDArray[np.int64], given: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Sum-product on a forest. returns: labels (p, k, 2), pairs parent-label (p, k, 2, 2), log-likelihood (p,)."""
+    """Sum-product on a forest. likely: (p, k, 2).
+
+    returns: probability of each label (p, k); expected counts of parent and label (k, 2, 2), of roots half a parent of
+    each kind; log-likelihood (p,).
+    """
     p, k, _ = likely.shape
-    up = likely.copy()
-    sent, log_norm = np.ones((p, k, 2)), np.zeros(p)
+    up = np.ascontiguousarray(likely.transpose(1, 2, 0))  # rows lie together in memory
+    sent, belief, log_norm = np.empty((k, 2, p)), np.empty((k, 2, p)), np.zeros(p)
+    seen = np.empty((k, 2, 2))
     for node in order[::-1]:
         if parent[node] >= 0:
-            sent[:, node] = up[:, node] @ given[node].T
-            scale = sent[:, node].sum(axis=1, keepdims=True)
-            sent[:, node] /= scale
-            log_norm += np.log(scale[:, 0])
-            up[:, parent[node]] *= sent[:, node]
-    labels, pairs = np.empty((p, k, 2)), np.empty((p, k, 2, 2))
+            message = given[node] @ up[node]
+            scale = message.sum(axis=0)
+            log_norm += np.log(scale)
+            sent[node] = message / scale
+            up[parent[node]] *= sent[node]
     for node in order:
         if parent[node] < 0:
-            joint = up[:, node] * given[node, 0]
-            total = joint.sum(axis=1)
+            joint = up[node] * given[node, 0][:, None]
+            total = joint.sum(axis=0)
             log_norm += np.log(total)
-            labels[:, node] = joint / total[:, None]
-            pairs[:, node] = labels[:, node, None, :] / 2
+            belief[node] = joint / total
+            seen[node] = (belief[node] @ counts) / 2
             continue
-        above = labels[:, parent[node]] / sent[:, node]
-        both = above[:, :, None] * given[node] * up[:, node, None, :]
-        pairs[:, node] = both / both.sum(axis=(1, 2))[:, None, None]
-        labels[:, node] = pairs[:, node].sum(axis=1)
-    return labels, pairs, log_norm
+        above = belief[parent[node]] / sent[node]
+        both = above[:, None, :] * given[node][:, :, None] * up[node]
+        both /= both.sum(axis=(0, 1))
+        seen[node] = both @ counts
+        belief[node] = both.sum(axis=0)
+    return belief[:, 1].T, seen, log_norm
 
 
 def _half(labels: Floats) -> int:

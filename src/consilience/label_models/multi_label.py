@@ -221,7 +221,7 @@ class MultiLabel:
         base = None if self.base is None else {"kind": self.base.kind, "settings": self.base.settings()}
         used = next((name for name, kind in PRIORS.items() if isinstance(self.prior_, kind)), None)
         meta: dict[str, Any] = {"base": base, "joint": self.joint, "joined": self.joined_, "prior": used}
-        meta |= {"gains": self.gains_, "models": []}
+        meta |= {"gains": list(self.gains_.items()), "models": []}
         parts: arrays.Arrays = {"shares": self.shares_}
         if self.prior_ is not None:
             parts |= {"usual": self.usual_} | {f"prior_{name}": a for name, a in self.prior_.arrays.items()}
@@ -243,7 +243,7 @@ class MultiLabel:
             inner._restore(saved["meta"], _named(parts, f"{place}_"))
             model.models_[saved["label"]] = inner
         model.shares_, model.joined_ = parts["shares"], meta["joined"]
-        model.gains_ = {name: (gain, error) for name, (gain, error) in meta["gains"].items()}
+        model.gains_ = {name: (gain, error) for name, (gain, error) in meta["gains"]}
         model.prior_ = PRIORS[meta["prior"]](_named(parts, "prior_")) if meta["prior"] else None
         if model.prior_ is not None:
             model.usual_ = parts["usual"]
