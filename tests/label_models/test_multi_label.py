@@ -277,6 +277,8 @@ def test_matrices_that_do_not_fit_together_are_refused():
     with pytest.raises(ModelError, match=r"This MultiLabel has learned nothing yet.\nFix"):
         MultiLabel().predict_proba({"a": two})
     assert str(MultiLabel()) == "MultiLabel, not fitted"
+    with pytest.raises(ModelError, match=r"is no label model to start from.\nFix: give one"):
+        MultiLabel(base=DawidSkene)
 
 
 # from functions

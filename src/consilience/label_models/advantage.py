@@ -37,14 +37,14 @@ def advantage_bound(evidence: Evidence) -> float:
 def tie_share(evidence: Evidence) -> float:
     """Share of the rows where two or more labels have the most votes: counting cannot decide them, a model can."""
     second, first = evidence.most_votes.T
-    tied = (first > 0) & (first == second)
+    tied = (first > 0) & (first - second <= TIE)  # a vote for a set counts in fractions
     return float(evidence.counts @ tied / evidence.counts.sum())
 
 
 def overturned(evidence: Evidence, proba: Floats) -> float:
     """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
     second, first = evidence.most_votes.T
-    clear = first > second
+    clear = first - second > TIE
     winner_probability = proba[np.arange(len(proba)), evidence.class_votes.argmax(axis=1)]
     lost = clear & (winner_probability < proba.max(axis=1) - TIE)
     total = evidence.counts[clear].sum()

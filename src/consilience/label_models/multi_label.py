@@ -68,6 +68,10 @@ class MultiLabel:
     gains_: dict[str, tuple[float, float]]
 
     def __init__(self, *, base: BaseLabelModel | None = None, joint: bool = True) -> None:
+        if base is not None and not isinstance(base, BaseLabelModel):
+            raise ModelError(
+                f"{base!r} is no label model to start from.\nFix: give one, as MultiLabel(base=DawidSkene())."
+            )
         self.base = base
         self.joint = joint
 
