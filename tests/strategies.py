@@ -36,6 +36,17 @@ def wide_votes(draw: st.DrawFn) -> tuple[Votes, int]:
     return distinct[rng.integers(0, len(distinct), draw(st.integers(1, 40)))], n_classes
 
 
+@st.composite
+def partial_votes(draw: st.DrawFn) -> tuple[Votes, list[set[int]], int]:
+    """Votes for classes and for sets of them, what each vote allows, and the number of classes."""
+    k = draw(st.integers(2, 4))
+    subsets = st.sets(st.integers(0, k - 1), min_size=1, max_size=k - 1)
+    groups = draw(st.lists(subsets, min_size=1, max_size=3, unique_by=frozenset))
+    shape = (draw(st.integers(1, 8)), draw(st.integers(1, 3)))
+    votes = draw(hnp.arrays(np.int64, shape, elements=st.integers(-1, k + len(groups) - 1)))
+    return votes, [{y} for y in range(k)] + groups, k
+
+
 def class_names(n_classes: int) -> list[str]:
     """Labels for a number of classes."""
     return [f"c{code}" for code in range(n_classes)]

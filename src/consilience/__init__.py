@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from consilience.data.label_spaces import TaskGraph as TaskGraph
     from consilience.data.labels import Labels as Labels
+    from consilience.data.labels import Not as Not
+    from consilience.data.labels import OneOf as OneOf
     from consilience.data.read import read as read
     from consilience.data.table import Table as Table
     from consilience.data.training_set import TrainingSet as TrainingSet
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from consilience.label_models.choose import LabelModel as LabelModel
     from consilience.label_models.dawid_skene import DawidSkene as DawidSkene
     from consilience.label_models.majority import MajorityVote as MajorityVote
+    from consilience.label_models.multi_label import MultiLabel as MultiLabel
     from consilience.labeling.apply import apply as apply
+    from consilience.labeling.apply_multi import apply_multi as apply_multi
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
@@ -38,12 +43,17 @@ _HOME = {
     "LabelingFunction": "labeling.function",
     "Labels": "data.labels",
     "MajorityVote": "label_models.majority",
+    "MultiLabel": "label_models.multi_label",
+    "Not": "data.labels",
+    "OneOf": "data.labels",
     "Project": "project.project",
     "Report": "end_models.report",
     "Table": "data.table",
+    "TaskGraph": "data.label_spaces",
     "TextClassifier": "end_models.text_classifier",
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
+    "apply_multi": "labeling.apply_multi",
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",

@@ -226,3 +226,17 @@ def test_rows_are_in_even_if_there_is_too_little_gold_to_split_yet(folder):
     assert "60 rows" in done.output
     assert "cannot be made yet" in done.output
     assert "Fix: ask for smaller parts" in done.output
+
+
+def test_votes_for_sets_of_labels_on_the_command_line(folder):
+    done = run("init", ".", "--labels", "ham,spam,advert", "--gold", "label", "--group", "junk = spam, advert")
+    assert done.exit_code == 0
+    sets = '[money]\nlabel = "junk"\nkeywords = ["cash"]\n[hello]\nlabel = "not spam"\nkeywords = ["hello"]\n'
+    (folder / "lfs.toml").write_text(sets)
+    assert run("add", "rows.csv").exit_code == 0
+    table = json.loads(run("apply", "--json").stdout)["functions"]
+    assert [line["says"] for line in table] == ["junk", "not spam"] and {line["accuracy"] for line in table} == {1.0}
+    assert "30 of 60 rows" in run("show", "--where", 'hello="not spam" & !gold=junk').stdout
+    assert run("fit").exit_code == 0
+    assert run("show", "--where", "hello=nothing").exit_code == 1
+    assert run("init", "other", "--labels", "a,b", "--group", "all=a,b").exit_code == 1

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.reference import counting
+from tests.reference.partial import simulate_partial
 from tests.strategies import class_names, vote_matrices
 
-from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote
+from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVote
 from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
 from consilience.label_models.base import gather
 from consilience.label_models.dawid_skene import prior_tables
@@ -33,6 +34,27 @@ def test_residual_correlation_agrees_with_loops(seed, k):
     votes = made.matrix.votes.tolist()
     found = residual_correlation(evidence_of(made.matrix.votes, k), made.theta, made.balance)
     assert np.isclose(found, counting.residual(votes, made.theta, made.balance))
+
+
+def test_residual_correlation_agrees_with_loops_on_votes_for_sets():
+    made = simulate_partial(80, 4, ["sets", "not", "label", "sets"], seed=2)
+    found = residual_correlation(gather(made.matrix, None), made.theta, np.full(4, 0.25))
+    assert np.isclose(found, counting.residual(made.matrix.votes.tolist(), made.theta, [0.25] * 4))
+
+
+def test_votes_for_sets_are_learned_where_they_are_independent_and_beat_counting():
+    for seed in range(2):
+        made = simulate_partial(3000, 6, ["sets"] * 6 + ["not"] * 4 + ["label"] * 2, seed=seed)
+        model = LabelModel().fit(made.matrix)
+        assert model.findings_.chosen == "Dawid-Skene" and model.findings_.residual < 1.15
+        counted = (MajorityVote().fit(made.matrix).predict_codes(made.matrix) == made.truth).mean()
+        assert (model.predict_codes(made.matrix) == made.truth).mean() > counted
+
+
+def test_shares_of_votes_for_sets_tie_like_whole_votes():
+    labels = Labels("a", "b", "c", "d", groups={"x": ["a", "b", "c"], "y": ["b", "c", "d"], "z": ["a", "d"]})
+    matrix = LabelMatrix.from_votes([[4, 5, 4, 5], [6, 0, 3, -1], [4, 4, 4, 0]], labels)
+    assert np.isclose(tie_share(gather(matrix, None)), 2 / 3)
 
 
 def test_votes_too_few_to_tell_have_no_residual():

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.reference.em import fit_em
-from tests.strategies import class_names, vote_matrices, wide_votes
+from tests.reference.partial import simulate_partial
+from tests.strategies import class_names, partial_votes, vote_matrices, wide_votes
 
-from consilience import DawidSkene, LabelMatrix
+from consilience import DawidSkene, LabelMatrix, Labels, MajorityVote
 from consilience.errors import ModelError
 from consilience.label_models.base import gather
 from consilience.label_models.pattern_tables import PatternTables
@@ -25,8 +26,10 @@ SETTINGS = [
 ]
 
 
-def check_against_reference(votes, k, options, *, gold=None, balance=None):
-    matrix = LabelMatrix.from_votes(votes, class_names(k))
+def check_against_reference(votes, k, options, *, gold=None, balance=None, meanings=None):
+    names = class_names(k)
+    groups = {f"g{place}": [names[y] for y in group] for place, group in enumerate((meanings or [])[k:])}
+    matrix = LabelMatrix.from_votes(votes, Labels(*names, groups=groups))
     model = DawidSkene(**options, max_iterations=STEPS, tolerance=-1.0)
     model.fit(matrix, gold=None if gold is None else matrix.labels.decode(gold), class_balance=balance)
     slow = fit_em(
@@ -38,6 +41,7 @@ def check_against_reference(votes, k, options, *, gold=None, balance=None):
         learn_balance=options.get("balance") != "uniform",
         balance=balance,
         known=gold,
+        meanings=meanings,
     )
     assert np.allclose(model.theta_, slow.theta, atol=1e-8)
     assert np.allclose(model.prior_, slow.balance, atol=1e-8)
@@ -63,6 +67,19 @@ def test_agrees_where_some_classes_are_known_and_where_the_balance_is_given():
     gold = np.where(np.arange(120) % 5 == 0, made.truth, -1).tolist()
     check_against_reference(made.matrix.votes, 3, {}, gold=gold)
     check_against_reference(made.matrix.votes, 3, {}, balance=[0.5, 0.3, 0.2])
+
+
+@settings(max_examples=30)
+@given(partial_votes(), st.sampled_from(SETTINGS))
+def test_agrees_with_em_row_by_row_on_votes_for_sets(made, options):
+    votes, meanings, k = made
+    check_against_reference(votes, k, options, meanings=meanings)
+
+
+def test_the_likelihood_of_votes_for_sets_never_falls():
+    matrix = simulate_partial(300, 5, ["sets"] * 3 + ["not"] * 3 + ["label"], seed=1).matrix
+    climbed = [DawidSkene(max_iterations=steps, tolerance=-1.0).fit(matrix).log_likelihood_ for steps in range(1, 20)]
+    assert (np.diff(climbed) >= -1e-6).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -94,6 +111,55 @@ def test_known_truth_is_found_nearly_as_well_as_by_knowing_the_tables(labels, op
     assert right > best - 0.003
     assert np.abs(model.accuracies_ - made.accuracies).max() < 0.03
     assert np.abs(model.class_balance_ - made.balance).max() < 0.03
+
+
+# with 10 classes a row has little evidence; free tables of 10 x 10 entries would lose 3 to 17 points here
+@pytest.mark.parametrize(
+    ("kinds", "rows", "loss"),
+    [
+        (["not"] * 10 + ["sets"] * 6 + ["label"] * 2, 2000, 0.015),
+        (["sets"] * 10, 2000, 0.015),
+        (["sets"] * 10, 6000, 0.01),
+    ],
+)
+def test_votes_for_sets_come_near_the_best_guess_and_beat_counting(kinds, rows, loss):
+    right = np.zeros((3, 3))
+    for seed in range(3):
+        made = simulate_partial(rows, 10, kinds, seed=seed)
+        learned, counted = DawidSkene().fit(made.matrix), MajorityVote().fit(made.matrix)
+        for place, proba in enumerate(
+            [made.posterior, learned.predict_proba(made.matrix), counted.predict_proba(made.matrix)]
+        ):
+            right[seed, place] = (proba.argmax(axis=1) == made.truth).mean()
+        says = 1 - made.theta[:, :, 0].mean(axis=1)
+        truth = np.einsum("sy,jys->j", made.matrix.labels.meanings, made.theta[:, :, 1:]) / 10 / says
+        assert np.abs(learned.accuracies_ - truth).max() < 0.1
+    best, learned, counted = right.mean(axis=0)
+    assert learned > best - loss and learned > counted
+
+
+def test_with_the_true_tables_the_answer_is_the_exact_posterior():
+    made = simulate_partial(500, 4, ["sets", "not", "label", "not"], seed=2)
+    model = DawidSkene(balance="uniform").fit(made.matrix)
+    model.theta_, model.prior_ = np.maximum(made.theta, 1e-300), np.full(4, 0.25)
+    assert np.allclose(model.predict_proba(made.matrix), made.posterior, atol=1e-9)
+
+
+def test_classes_that_a_function_cannot_tell_apart_have_one_table():
+    made = simulate_partial(500, 4, ["not", "sets", "label"], seed=3)
+    theta, votes = DawidSkene().fit(made.matrix).theta_, made.matrix.labels.meanings
+    (ruled_out,) = np.flatnonzero(~votes[made.matrix.votes[:, 0].max()])
+    others = np.delete(theta[0], ruled_out, axis=0)
+    assert np.allclose(others, others[0]) and not np.allclose(theta[0][ruled_out], others[0])
+    assert not np.allclose(theta[2][0], theta[2][1])
+
+
+def test_a_word_on_the_accuracy_of_votes_for_sets_draws_it_there():
+    made = simulate_partial(400, 10, ["not"] * 4 + ["sets"] * 4, seed=3)
+    low, high = (
+        DawidSkene(balance="uniform").fit(made.matrix, accuracies={"f5": (word, 500)}) for word in (0.55, 0.95)
+    )
+    assert high.accuracies_[5] > low.accuracies_[5] + 0.1
 
 
 def test_known_classes_are_kept_and_teach():

@@ -10,11 +10,12 @@ import zipfile
 import numpy as np
 import pytest
 from hypothesis import given
-from tests.strategies import class_names, vote_matrices
+from tests.reference.partial import simulate_partial
+from tests.strategies import class_names, partial_votes, vote_matrices
 
-from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote, apply, keywords, read
+from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
-from consilience.label_models import EBCC, HyperLabelModel, MomentMatching, Triplets, WeightedVote
+from consilience.label_models import EBCC, HyperLabelModel, WeightedVote
 from consilience.label_models.base import best_class
 from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
@@ -47,6 +48,34 @@ def test_any_votes_give_distributions(make, made):
     matrix = LabelMatrix.from_votes(votes, class_names(k))
     proba = make().fit(matrix).predict_proba(matrix)
     assert proba.shape == (len(votes), k) and (proba >= 0).all() and np.allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("make", MODELS)
+@given(made=partial_votes())
+def test_votes_for_sets_give_distributions_that_hang_on_no_name_and_come_back_from_files(make, made):
+    votes, meanings, k = made
+    names = class_names(k)
+    groups = {f"g{9 - code}": [names[y] for y in group] for code, group in enumerate(meanings[k:])}  # not in ABC order
+    matrix = LabelMatrix.from_votes(votes, Labels(*names, groups=groups))
+    model = make().fit(matrix)
+    proba = model.predict_proba(matrix)
+    assert proba.shape == (len(votes), k) and (proba >= 0).all() and np.allclose(proba.sum(axis=1), 1)
+    again = load_label_model(arrays.pack(model.kind, *model.state()))
+    assert again.predict_proba(matrix).tobytes() == proba.tobytes()
+    turned = Labels(*reversed(names), groups=groups)
+    codes = np.append([turned.vote_index(name) for name in matrix.labels.votes], -1)
+    other = LabelMatrix.from_votes(codes[votes], turned)
+    assert np.allclose(make().fit(other).predict_proba(other)[:, ::-1], proba, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_votes_for_sets_teach_better_than_chance(make):
+    made = simulate_partial(2000, 5, ["sets"] * 5 + ["not"] * 3 + ["label"] * 2, seed=1)
+    best, right = [
+        (p.argmax(axis=1) == made.truth).mean()
+        for p in (made.posterior, make().fit(made.matrix).predict_proba(made.matrix))
+    ]
+    assert right > 0.85 * best
 
 
 @pytest.mark.parametrize("make", MODELS)

@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from consilience.errors import DataError, FunctionError, ModelError, StoreError, TrustError
+from consilience import Labels
+from consilience.errors import DataError, FunctionError, LabelError, ModelError, StoreError, TrustError
 from consilience.project.diff import compare_runs
 from consilience.project.doctor import examine
 from consilience.project.export import export_to
@@ -301,3 +302,102 @@ def test_rows_without_the_gold_column_may_follow_rows_with_it(project, tmp_path)
     with pytest.raises(DataError, match="has no column 'label'"):
         other.add([{"text": "hello", "lable": "ham"}])
     other.close()
+
+
+# votes for sets of labels
+
+
+SETS = """
+[alive]
+label = "animal"
+keywords = ["purrs", "barks"]
+[loud]
+label = "not cat"
+keywords = ["barks", "honks"]
+[anna]
+recorded = "anna"
+labels = ["animal", "car|vélo", "car"]
+"""
+SETS_WRITTEN = """
+import consilience as cs
+
+@cs.labeling_function("cat", cs.OneOf("dog", "car"))
+def sure(row):
+    return {"cat"} if "purrs" in row.text else {"car", "dog"} if "honks" in row.text else None
+"""
+SAYS = ["it purrs", "it barks", "it honks", "it rings"]
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    labels = Labels("cat", "dog", "car", "vélo", groups={"wheels": ["car", "vélo"], "animal": ["cat", "dog"]})
+    made = Project.init(tmp_path / "zoo", labels=labels, gold="y")
+    (made.folder / "lfs.toml").write_text(SETS)
+    (made.folder / "lfs.py").write_text(SETS_WRITTEN)
+    anna = ["animal", "dog|cat", "vélo|car", None]
+    for start in (0, 40):  # two parts, which do not say the same things
+        rows = [(i, (i + i // 4) % 4 if start == 0 else i % 2) for i in range(start, start + 40)]
+        made.add([{"text": f"{SAYS[c]} {i}", "y": labels[c], "anna": anna[c]} for i, c in rows])
+    yield made
+    made.close()
+
+
+def test_sets_of_labels_are_kept_in_a_project_and_understood_without_its_code(zoo):
+    config = Project(zoo.folder).config
+    assert config.labels == zoo.config.labels and list(config.labels.groups) == ["wheels", "animal"]
+    applied = zoo.apply()
+    (zoo.folder / "lfs.py").write_text("1 / 0")
+    stored = Project(zoo.folder).matrix
+    assert stored.labels == applied.labels and (stored.votes == applied.votes).all()
+    assert set(stored.names_of("anna")) == {"animal", "wheels", None}
+    assert set(stored.names_of("sure")) == {"cat", "car|dog", None}
+    assert len(zoo.open_matrix().where("gold=animal & alive=animal")) > 0
+    assert len(zoo.matrix.where('loud="not cat" & gold=cat')) == 0
+    _, run = zoo.fit()
+    assert zoo.label_model().labels_ == applied.labels and 0 < run.record["accuracies"]["alive"] <= 1
+    zoo.train()
+    assert zoo.evaluate(supervised=True)[0]["label model"].accuracy.value > 0.5
+    assert not zoo.training_set().labels.groups
+
+
+def test_columns_of_sets_are_kept_until_what_they_mean_changes(zoo):
+    (zoo.folder / "lfs.toml").write_text(SETS.partition("[anna]")[0])
+    zoo.apply()
+    assert computed(zoo.apply()) == []
+    settings = (zoo.folder / "consilience.toml").read_text()
+    changed = settings.replace('"animal" = ["cat", "dog"]', '"animal" = ["cat", "dog", "car"]')
+    assert changed != settings
+    (zoo.folder / "consilience.toml").write_text(changed)
+    again = Project(zoo.folder)
+    with pytest.raises(StoreError, match=r"Rows or labels have changed since the last apply.\nFix"):
+        _ = again.matrix
+    assert set(computed(again.apply())) == {"alive"}
+    assert again.matrix.labels.members("animal") == ("cat", "dog", "car")
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("animal = []", "has 0 of 4 labels"),
+        ("animal = 3", "has the labels 3"),
+        ('animal = "cat"', "has the labels 'cat'"),
+        ('cat = ["dog"]', "'cat' cannot be a group"),
+        ('animal = ["cat", "dgo"]', "'dgo' is not a label"),
+        ("animal = [1]", "1 is not a label"),
+    ],
+)
+def test_groups_in_settings_that_cannot_be_are_named_with_the_file(tmp_path, groups, message):
+    (tmp_path / "consilience.toml").write_text(
+        f'[project]\nlabels = ["cat", "dog", "car", "vélo"]\n[groups]\n{groups}\n', "utf-8"
+    )
+    with pytest.raises(StoreError, match=f"(?s)consilience.toml.*{message}.*Fix: "):
+        Project(tmp_path)
+
+
+def test_a_declared_function_that_says_an_impossible_set_is_named(zoo):
+    (zoo.folder / "lfs.toml").write_text('[f]\nlabel = "cat|eggs"\nkeywords = ["x"]\n')
+    with pytest.raises(LabelError, match=r"Function 'f' may say what it cannot: 'cat\|eggs' is not a label.\nFix"):
+        zoo.apply()
+    (zoo.folder / "lfs.toml").write_text('[f]\nrecorded = "anna"\nlabels = "cat"\n')
+    with pytest.raises(FunctionError, match=r"\[f\] in (.|\n)*cannot be labels.\nFix"):
+        zoo.apply()

@@ -69,7 +69,8 @@ def ties(votes: Rows, k: int) -> float:
 def residual(votes: Rows, theta: Table, balance: Sequence[float]) -> float:
     """Root mean square of observed minus modelled correlation of votes of two functions, times the root of n."""
     n, m, k = len(votes), len(votes[0]), len(balance)
-    share = {(j, c): sum(row[j] == c for row in votes) / n for j in range(m) for c in range(k)}
+    n_symbols = len(theta[0][0]) - 1  # labels, and sets of them
+    share = {(j, c): sum(row[j] == c for row in votes) / n for j in range(m) for c in range(n_symbols)}
     seen = [(j, c) for (j, c), s in share.items() if s * n >= 5 and s < 1]
     squares = []
     for i, a in seen:

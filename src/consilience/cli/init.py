@@ -19,18 +19,24 @@ def init(
     gold_name: Annotated[
         list[str] | None, typer.Option(help="Name of a gold value, as 1=spam. Repeat for each value.")
     ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A set of labels to vote for, as animal=cat,dog. Repeat for each.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a project: settings, and two files for labeling functions."""
     with session("init", json) as talk:
+        from consilience.data.labels import Labels
         from consilience.errors import StoreError
         from consilience.project.project import Project
 
-        names = [name.strip() for name in labels.split(",") if name.strip()]
+        names = _split(labels)
         if not names:
             raise StoreError("A project needs labels.\nFix: consilience init --labels ham,spam")
         pairs = dict(pair.split("=", 1) for pair in gold_name or () if "=" in pair)
-        Project.init(folder, labels=names, text=text, id=id, gold=gold, gold_names=pairs or None).close()
+        sets = {name.strip(): _split(members) for name, _, members in (each.partition("=") for each in group or ())}
+        space = Labels(*names, groups=sets)
+        Project.init(folder, labels=space, text=text, id=id, gold=gold, gold_names=pairs or None).close()
         talk.say(
             f"made a project in {folder.resolve()}\n"
             "  consilience.toml   settings\n"
@@ -40,3 +46,7 @@ def init(
             labels=names,
         )
         talk.next("consilience add FILE")
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

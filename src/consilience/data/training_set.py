@@ -51,7 +51,7 @@ class TrainingSet:
     @classmethod
     def from_gold(cls, table: Table, labels: Labels | None = None) -> TrainingSet:
         """The rows that have gold, each with its gold label for certain: what a supervised model trains on."""
-        labels = labels or table.labels or Labels(*table.gold_names())
+        labels = (labels or table.labels or Labels(*table.gold_names())).plain
         chosen = table.take(table.has_gold())
         if not len(chosen):
             raise DataError("The table has no gold.\nFix: read(..., gold='the column'), or use a label model.")

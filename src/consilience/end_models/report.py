@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consilience.data.labels import Labels
+from consilience.data.labels import Labels, labels_in
 from consilience.data.table import Table
 from consilience.errors import DataError
 from consilience.label_models.base import BaseLabelModel
@@ -172,7 +172,10 @@ def slice_masks(rows: Table, slices: Slices) -> dict[str, Mask]:
     if not named:
         return {}
     given = [label for function in named.values() for label in function.labels or ()]
-    votes = apply(named, rows, labels=list(dict.fromkeys([*(rows.labels or ()), *given, *rows.gold_names()])))
+    known = rows.labels
+    new = [name for name in labels_in(given) if known is None or not known.speaks_of(name)]
+    names = dict.fromkeys([*(known or ()), *new, *rows.gold_names()])
+    votes = apply(named, rows, labels=Labels(*names, groups=None if known is None else known.groups))
     return {name: votes.votes[:, place] >= 0 for place, name in enumerate(votes.names)}
 
 

@@ -37,14 +37,14 @@ def advantage_bound(evidence: Evidence) -> float:
 def tie_share(evidence: Evidence) -> float:
     """Share of the rows where two or more labels have the most votes: counting cannot decide them, a model can."""
     second, first = evidence.most_votes.T
-    tied = (first > 0) & (first == second)
+    tied = (first > 0) & (first - second <= TIE)  # a vote for a set counts in fractions
     return float(evidence.counts @ tied / evidence.counts.sum())
 
 
 def overturned(evidence: Evidence, proba: Floats) -> float:
     """Share of the rows with a clear majority for which probabilities favour another label. proba: (p, k)."""
     second, first = evidence.most_votes.T
-    clear = first > second
+    clear = first - second > TIE
     winner_probability = proba[np.arange(len(proba)), evidence.class_votes.argmax(axis=1)]
     lost = clear & (winner_probability < proba.max(axis=1) - TIE)
     total = evidence.counts[clear].sum()
@@ -56,16 +56,16 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
 
     The root mean square, over pairs of votes of different functions, of observed minus modelled correlation, times the
     square root of the number of rows: about 1 when the model is true, larger when functions copy one another.
-    theta: (m, k, k+1); balance: (k,). O(p m^2 k^2).
+    theta: (m, k, s+1) for s things a vote can say; balance: (k,). O(p m^2 s^2).
     """
-    m, k, _ = theta.shape
+    m, k, s = theta.shape[0], theta.shape[1], theta.shape[2] - 1
     n = evidence.counts.sum()
     observed = _joint_votes(evidence) / n
-    table = theta[:, :, 1:].transpose(2, 0, 1).reshape(k * m, k)  # (k*m, classes)
+    table = theta[:, :, 1:].transpose(2, 0, 1).reshape(s * m, k)  # (s*m, classes)
     modelled = (table * balance) @ table.T
     share = np.diag(observed)
     spread = np.sqrt(np.maximum(share * (1 - share), 1e-12))
-    function = np.tile(np.arange(m), k)
+    function = np.tile(np.arange(m), s)
     seen = (share * n >= 5) & (share < 1)
     pairs = (function[:, None] != function) & seen[:, None] & seen
     if not pairs.any():
@@ -75,14 +75,14 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
 
 
 def _joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
-    """How many rows have both of two votes, for all pairs of votes. returns: (k*m, k*m), class by class."""
-    k, m = evidence.n_classes, evidence.votes.shape[1]
-    joint = np.zeros((k * m, k * m))
+    """How many rows have both of two votes, for all pairs of votes. returns: (s*m, s*m), symbol by symbol."""
+    s, m = evidence.n_symbols, evidence.votes.shape[1]
+    joint = np.zeros((s * m, s * m))
     with threadpool_limits(
         1, "blas"
     ):  # two threads on small matrices wait for each other 20 times longer than they work
         for start in range(0, len(evidence.votes), chunk):  # memory stays small however many patterns there are
             votes, counts = evidence.votes[start : start + chunk], evidence.counts[start : start + chunk]
-            said = np.concatenate([votes == c for c in range(k)], axis=1).astype(np.float64)
+            said = np.concatenate([votes == code for code in range(s)], axis=1).astype(np.float64)
             joint += (said * counts[:, None]).T @ said
     return joint

@@ -82,6 +82,11 @@ class Evidence:
             return np.full(self.votes.shape[1], default)
         return np.where(np.isnan(self.expected), default, self.expected)
 
+    @property
+    def is_expected(self) -> npt.NDArray[np.bool_]:
+        """Of which functions the user has said what they expect. returns: (m,)."""
+        return np.isfinite(self.prior_accuracies(np.nan))
+
     def prior_rows(self, default: float) -> Floats:
         """How many rows of gold that expectation is worth. returns: (m,)."""
         if self.expected is None or self.expected_rows is None:
@@ -232,7 +237,7 @@ class BaseLabelModel(ABC):
     def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
         """Description and arrays that say all that was learned."""
         self._check_fitted()
-        groups = {name: list(members) for name, members in self.labels_.groups.items()}
+        groups = [[name, list(members)] for name, members in self.labels_.groups.items()]  # in order: codes hang on it
         meta = {
             "labels": list(self.labels_),
             "groups": groups,
@@ -243,7 +248,7 @@ class BaseLabelModel(ABC):
 
     def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
         """Take back what `state` gave."""
-        self.labels_ = Labels(*meta["labels"], groups=meta["groups"])
+        self.labels_ = Labels(*meta["labels"], groups=dict(meta["groups"]))
         self.function_names_ = list(meta["functions"])
         self.class_balance_ = parts["class_balance"]
         self.accuracies_ = parts["accuracies"]

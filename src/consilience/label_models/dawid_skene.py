@@ -3,10 +3,11 @@
 Reads patterns of votes, writes class probabilities. Given the class y of a row, function j says symbol s (a label, or
 nothing) with probability theta[j, y, s], independently of the others but for those it is said to depend on.
 
-Source: Dawid & Skene 1979; MAP form with Dirichlet priors as in Kim & Ghahramani 2012.
+Source: Dawid & Skene 1979; MAP form with Dirichlet priors as in Kim & Ghahramani 2012; for votes that name a set of
+classes, Yu, Ding & Bach 2022 (noisy partial labelers).
 Departs: abstaining is a symbol of its own, because whether a function fires is often its best evidence, and functions
 that can say one label only teach nothing otherwise (the paper's form, for crowds, is abstains="ignored"); all sums are
-over distinct rows and in log space.
+over distinct rows and in log space; the sets a function says need not be disjoint or cover all classes.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class DawidSkene(BaseLabelModel):
     max_iterations, tolerance: EM ends when the log-likelihood a row gains less than tolerance.
 
     theta_: (m, k, s), symbol 0 is abstaining (as often in each class, where that is ignored), then the labels, then
-    their groups.
+        their groups. A function that says groups has one table row for all classes that what it says does not tell
+        apart: one that says "not spam" only, for all others.
     pairs_: (edges, k, s, s) P(what the second of a pair says | what the first says, class); edges_ names them.
     prior_: (k,), the balance that probabilities start from.
     class_balance_: the same, but under "uniform" the share of each label among rows with votes.
@@ -109,6 +111,7 @@ class DawidSkene(BaseLabelModel):
         centre = prior_tables(evidence)
         self._strength = self._prior_rows(evidence)[:, None, None]
         self._tied = self._ties(evidence)
+        self._alike = classes_alike(evidence)
         known = evidence.known >= 0
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         learn_balance = balance is None and self.balance == "learn"
@@ -161,6 +164,8 @@ class DawidSkene(BaseLabelModel):
             theta = self._tied.learn(counts)
         else:
             smooth = counts + self._strength * centre
+            for j, alike in self._alike.items():
+                smooth[j] = alike @ smooth[j]
             total = smooth.sum(axis=2, keepdims=True)
             theta = np.where(total > 0, smooth / np.maximum(total, FLOOR), centre)
         mixed: Floats = np.maximum((1 - self.shrink) * theta + self.shrink * centre, FLOOR)
@@ -215,20 +220,28 @@ class DawidSkene(BaseLabelModel):
 def prior_tables(evidence: Evidence) -> Floats:
     """What is believed of each function before learning: it abstains as often as it does, and is right 70% of the time.
 
-    Where it says groups of labels, its right votes are spread over all it could rightly say, its wrong ones likewise.
+    Its right votes are spread evenly over all it could rightly say, its wrong ones likewise: over the labels; or, if it
+    says groups, over what it says, and labels for the classes that nothing it says allows.
     returns: (m, k, s), each row of a table summing to 1.
     """
     k, total = evidence.n_classes, evidence.counts.sum()
     allows = evidence.meanings.T  # (k, n_symbols)
     accuracies = evidence.prior_accuracies(PRIOR_ACCURACY)
     tables = []
-    for column, accuracy in zip(evidence.votes.T, accuracies, strict=True):
+    for j, column in enumerate(evidence.votes.T):
         silent = evidence.counts[column < 0].sum() / total
+        said = groups_said(column, k)
         known = np.arange(allows.shape[1]) < k
-        known[column[column >= k]] = True
+        if len(said):
+            known[:k] = ~allows[:, said].any(axis=1)
+            known[said] = True
         right, wrong = allows & known, ~allows & known
-        says = accuracy * right / right.sum(axis=1, keepdims=True)
-        says = says + (1 - accuracy) * wrong / np.maximum(wrong.sum(axis=1, keepdims=True), 1)
+        n_right, n_wrong = right.sum(axis=1, keepdims=True), wrong.sum(axis=1, keepdims=True)
+        accuracy = accuracies[j]
+        if len(said) and not evidence.is_expected[j]:  # "not a" of ten classes is right nine times of ten by chance
+            accuracy = 1 / (1 + (1 - accuracy) / accuracy / np.maximum(n_right / np.maximum(n_wrong, 1), 1))
+        says = accuracy * right / n_right
+        says = says + (1 - accuracy) * wrong / np.maximum(n_wrong, 1)
         says /= says.sum(axis=1, keepdims=True)
         tables.append(np.column_stack([np.full(k, silent), (1 - silent) * says]))
     return np.array(tables)
@@ -241,6 +254,23 @@ def _counted_once(evidence: Evidence, edges: Sequence[tuple[int, int]]) -> Float
         counts = count_votes(evidence.votes[:, together], evidence.meanings)
         votes += counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return shares_of(votes)
+
+
+def groups_said(column: npt.NDArray[Any], k: int) -> npt.NDArray[Any]:
+    """All that a function says, if there are groups among it; nothing, if it says labels only."""
+    said = np.unique(column[column >= 0])
+    return said if len(said) and said[-1] >= k else said[:0]
+
+
+def classes_alike(evidence: Evidence) -> dict[int, npt.NDArray[np.bool_]]:
+    """For each function that says groups, which classes are allowed by just the same of its votes. returns: (k, k)."""
+    found = {}
+    for j, column in enumerate(evidence.votes.T):
+        said = groups_said(column, evidence.n_classes)
+        if len(said):
+            allows = evidence.meanings[said].T
+            found[j] = (allows[:, None, :] == allows[None, :, :]).all(axis=2)
+    return found
 
 
 def _normalised(joint: Floats) -> tuple[Floats, Floats]:

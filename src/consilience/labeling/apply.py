@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from consilience.data.labels import Labels
+from consilience.data.labels import Labels, labels_in
 from consilience.data.table import Table
 from consilience.errors import FunctionError, LabelError
-from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names
+from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names, fingerprint_of
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.progress import working
 
@@ -71,14 +71,15 @@ def apply(
     >>> matrix.votes.tolist()
     [[1], [-1]]
     """
-    named = _named(functions, sys._getframe(1).f_locals)
+    named = named_functions(functions, sys._getframe(1).f_locals)
     check_names(named)
-    space = _label_space(named, table, labels)
+    base = _base_labels(named, table, labels)
+    space = _label_space(named, base)
     store = table.column_cache if cache is None else cache
-    keys = [column_key(function, table, space) for function in named]
+    keys = [column_key(function, table, base) for function in named]
     ready = {key: store[key] for key in keys if key in store}
     fresh = {key: function for key, function in zip(keys, named, strict=True) if key not in ready}
-    for key, column in _compute(fresh, table, space, batch_size).items():
+    for key, column in _compute(fresh, table, base, batch_size).items():
         store[key] = ready[key] = column
     votes = np.empty((len(table), len(named)), vote_type(len(space.votes)), order="F")
     for place, key in enumerate(keys):
@@ -88,8 +89,16 @@ def apply(
 
 
 def column_key(function: LabelingFunction | FunctionInfo, table: Table, labels: Labels) -> str:
-    """What a column depends on: the function, the rows and, if the function may give any label, the labels."""
-    return f"{function.fingerprint}-{table.fingerprint}" + ("" if function.labels else f"-{'|'.join(labels.votes)}")
+    """What a column depends on: the function, the rows, and what the sets of labels mean that it may give.
+
+    A function that may give any label depends on all labels, but not on what sets of them other functions give.
+    """
+    if function.labels:
+        groups = {name: sorted(labels.members(name)) for name in function.labels if name not in labels}
+        meaning = f"-{fingerprint_of(sorted(groups.items()))}" if groups else ""
+    else:
+        meaning = f"-{fingerprint_of(labels.votes, sorted(labels.groups.items()))}"
+    return f"{function.fingerprint}-{table.fingerprint}{meaning}"
 
 
 def _compute(
@@ -116,16 +125,18 @@ def _compute(
 
 
 def _column(function: LabelingFunction, batch: Batch, labels: Labels) -> Column:
+    own = labels.with_votes(function.labels or ())
     began = time.perf_counter()
-    votes = function.vote(batch, labels)
-    return Column(votes.codes, labels.votes, votes.failure, time.perf_counter() - began)
+    votes = function.vote(batch, own)
+    return Column(votes.codes, own.votes, votes.failure, time.perf_counter() - began)
 
 
 def _joined(parts: list[Column], labels: Labels) -> Column:
     codes = np.concatenate([np.empty(0, np.int16), *(part.codes for part in parts)])
     failures = [part.failure for part in parts if part.failure]
     failure = sum(failures[1:], failures[0]) if failures else None
-    return Column(codes, labels.votes, failure, sum(part.seconds for part in parts))
+    said = parts[0].labels if parts else labels.votes
+    return Column(codes, said, failure, sum(part.seconds for part in parts))
 
 
 def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
@@ -141,7 +152,7 @@ def _info(function: LabelingFunction, column: Column, from_store: bool) -> Funct
     )
 
 
-def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunction]:
+def named_functions(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunction]:
     """The functions, each with a name if one can be found: its own, its key, or the variable that holds it."""
     pairs = functions.items() if isinstance(functions, Mapping) else [(None, function) for function in functions]
     holders = {id(value): name for name, value in variables.items() if isinstance(value, LabelingFunction)}
@@ -158,24 +169,25 @@ def _named(functions: Any, variables: Mapping[str, Any]) -> list[LabelingFunctio
     return named
 
 
-def _label_space(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
-    """The labels of the matrix, with the sets of them that functions may give."""
+def _base_labels(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
+    """The labels as they were given, or as found in what functions may give and in gold."""
+    if labels is not None:
+        return Labels.of(labels)
+    if table.labels is not None:
+        return table.labels
     given = [label for function in functions for label in function.labels or ()]
-    if labels is None and table.labels is None:
-        found = dict.fromkeys([*(name for label in given for name in _named_in(label)), *table.gold_names()])
-        if not found:
-            raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
-        space = Labels(*found)
-    else:
-        space = Labels.of(labels if labels is not None else table.labels)  # type: ignore[arg-type]
+    found = dict.fromkeys([*labels_in(given), *table.gold_names()])
+    if not found:
+        raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
+    return Labels(*found)
+
+
+def _label_space(functions: list[LabelingFunction], base: Labels) -> Labels:
+    """The labels of the matrix: the given ones, with the sets of them that functions may give."""
+    space = base
     for function in functions:
         try:
             space = space.with_votes(function.labels or ())
         except LabelError as error:
             raise LabelError(f"Function {function.name!r} may say what it cannot: {error}") from None
     return space
-
-
-def _named_in(said: str) -> list[str]:
-    """The labels a vote speaks of, where nobody says what the labels are."""
-    return [name.strip() for name in said.removeprefix("not ").split("|")]

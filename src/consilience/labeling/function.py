@@ -111,7 +111,7 @@ class LabelingFunction(ABC):
         return twin
 
     def __repr__(self) -> str:
-        gives = "" if self.labels is None else f" -> {'|'.join(self.labels)}"
+        gives = "" if self.labels is None else f" -> {', '.join(self.labels)}"
         return f"<{self.kind} {self.name or '(unnamed)'}{gives}>"
 
 

@@ -1,4 +1,4 @@
-"""Labeling functions in plain Python: one row in, a label name (or True, or None) out.
+"""Labeling functions in plain Python: one row in, a label name (or a set of them, or True, or None) out.
 
 A row on which the function raises is counted, kept with its traceback, and abstained on; the run goes on.
 """
@@ -53,24 +53,26 @@ class PythonFunction(LabelingFunction):
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """Call the function on every row. About 0.2 µs a row beside what the function itself takes."""
         answers, failure = _answers(self.function, batch)
-        codes, wrong = _encode(answers, _meanings(self.labels, labels))
+        codes, wrong = _encode(answers, _Meanings(self.labels, labels))
         if not wrong:
             return Votes(codes, failure)
         first = Failure(len(wrong), str(batch.ids[wrong[0]]), self._unknown(answers[wrong[0]], labels))
         return Votes(codes, first if failure is None else failure + first)
 
     def _unknown(self, answer: Any, labels: Labels) -> str:
-        allowed = self.labels or labels.votes
-        return (
-            f"LabelError: it returned {answer!r}, which is not one of its labels.\nFix: {nearest(str(answer), allowed)}"
-        )
+        fix = nearest(str(answer), self.labels or labels.votes)
+        if isinstance(answer, (set, frozenset)):
+            answer = sorted(answer, key=repr)  # in the same order each time
+            fix = "say that it may give that set, as in @labeling_function('cat', OneOf('cat', 'dog'))."
+        return f"LabelError: it returned {answer!r}, which is not one of its labels.\nFix: {fix}"
 
 
 def labeling_function(*labels: str, name: str | None = None) -> Callable[[Callable[[Row], Any]], PythonFunction]:
     """Decorator: a Python function of one row becomes a labeling function.
 
-    labels: those it may return. With one label it may return True for it. None (or False) abstains. With no labels it
-        may return any label it is applied with.
+    labels: those it may return, with `Not` and `OneOf` of labels among them. With one label it may return True for it;
+        a set of labels may be returned as a Python set. None (or False) abstains. With no labels it may return any
+        label or group it is applied with.
     raises: FunctionError if the parentheses are missing, or a label is not a name.
 
     >>> import consilience as cs
@@ -109,28 +111,41 @@ def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], F
     return answers, failure
 
 
-def _meanings(own: tuple[str, ...] | None, labels: Labels) -> dict[Any, int]:
-    """What an answer means, as a code. True means the label of a function that has just one."""
-    names = own if own is not None else labels.votes
-    meanings: dict[Any, int] = {None: ABSTAIN, False: ABSTAIN, **{name: labels.vote_index(name) for name in names}}
-    if own is not None and len(own) == 1:
-        meanings[True] = labels.vote_index(own[0])
-    return meanings
+class _Meanings(dict[Any, int]):
+    """What an answer means, as a code. True means the label of a function that has just one.
+
+    Sets, and other names for the same labels, are looked up when they first come.
+    """
+
+    def __init__(self, own: tuple[str, ...] | None, labels: Labels) -> None:
+        names = own if own is not None else labels.votes
+        codes: dict[Any, int] = {None: ABSTAIN, False: ABSTAIN}
+        super().__init__(codes | {name: labels.vote_index(name) for name in names})
+        if len(own or ()) == 1:
+            self[True] = self[names[0]]
+        self.labels, self.allowed = labels, set(self.values())
+
+    def __missing__(self, answer: Any) -> int:
+        code = self.labels.find(answer)
+        if code is None or code not in self.allowed:
+            raise KeyError(answer)
+        self[answer] = code
+        return code
 
 
-def _encode(answers: list[Any], meanings: dict[Any, int]) -> tuple[Codes, list[int]]:
+def _encode(answers: list[Any], meanings: _Meanings) -> tuple[Codes, list[int]]:
     """Codes of answers, and the places of answers that mean nothing (they abstain)."""
     try:
         return np.fromiter(map(meanings.__getitem__, answers), np.int16, len(answers)), []
     except (KeyError, TypeError):
         pass
-    wrong = [place for place, answer in enumerate(answers) if not _is_key(answer, meanings)]
-    known = [meanings[answer] if _is_key(answer, meanings) else ABSTAIN for answer in answers]
-    return np.array(known, np.int16), wrong
+    known = [_code(answer, meanings) for answer in answers]
+    wrong = [place for place, code in enumerate(known) if code is None]
+    return np.array([ABSTAIN if code is None else code for code in known], np.int16), wrong
 
 
-def _is_key(answer: Any, meanings: dict[Any, int]) -> bool:
+def _code(answer: Any, meanings: _Meanings) -> int | None:
     try:
-        return answer in meanings
-    except TypeError:  # unhashable: a list, say
-        return False
+        return meanings[frozenset(answer) if isinstance(answer, set) else answer]
+    except (KeyError, TypeError):  # a wrong answer; one that cannot be hashed: a list, say
+        return None

@@ -4,6 +4,10 @@
     name=label      it said that label                    conflict   two functions disagree
     name!=label     it voted, but not that label          gold=label, gold!=label, gold
     "some words"    the text has them, whatever their case
+
+A label may be a group of labels, or a set like "not spam" or "cat|dog" in quotes: `f=animal` holds where what f said is
+an animal, be it "cat", "cat|dog" or "animal" itself; `gold=animal` where gold is one.
+
     & (or a space)  and        |  or        !  not        ( )  groups
 
 A function's name comes before a word of the language.
@@ -17,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consilience.errors import VoteError, nearest
+from consilience.errors import LabelError, VoteError, nearest
 from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.summary import agreeable
 
@@ -87,10 +91,10 @@ class _Reader:
         if kind == "quote":
             return self._text(word[1:-1])
         if self._take("="):
-            return self._said(word, place) == self._label()
+            return self._implied()[self._said(word, place)]
         if self._take("!="):
             said = self._said(word, place)
-            return (said >= 0) & (said != self._label())
+            return (said >= 0) & ~self._implied()[said]
         if word in WORDS[:2] and word not in self.matrix.names:
             return self.matrix.covered if word == "covered" else self._conflict()
         return self._said(word, place) >= 0
@@ -104,12 +108,17 @@ class _Reader:
         self.next += 1
         return token
 
-    def _label(self) -> int:
+    def _implied(self) -> Mask:
+        """Which votes say that the row has the label, or one of the group, that is named next; False for silence."""
         _, word, place = self._word()
-        name = word.strip("\"'")
-        if name not in self.matrix.labels.votes:
-            raise self._error(f"{name!r} is not a label", place, nearest(name, self.matrix.labels.votes))
-        return self.matrix.labels.vote_index(name)
+        labels = self.matrix.labels
+        try:
+            members = labels.members(word.strip("\"'"))
+        except LabelError as error:
+            what, _, fix = str(error).partition(".\nFix: ")
+            raise self._error(what, place, fix) from None
+        others = [name not in members for name in labels]
+        return np.append(~labels.meanings[:, others].any(axis=1), False)
 
     def _said(self, name: str, place: int) -> npt.NDArray[np.integer]:
         if name in self.matrix.names:

@@ -59,7 +59,7 @@ class Summary:
     def _row(self, line: FunctionSummary, failed: bool) -> list[object]:
         row: list[object] = [
             line.info.name,
-            "|".join(line.says),
+            ", ".join(line.says),
             line.votes,
             line.coverage,
             line.overlap,

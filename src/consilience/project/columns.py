@@ -61,9 +61,9 @@ class StoredColumns:
 
         raises: StoreError if a column is not there.
         """
-        labels = labels.with_votes(name for info in infos for name in info.labels or ())
+        space = labels.with_votes(name for info in infos for name in info.labels or ())
         known = []
-        votes = np.empty((len(part), len(infos)), vote_type(len(labels.votes)), order="F")
+        votes = np.empty((len(part), len(infos)), vote_type(len(space.votes)), order="F")
         for place, info in enumerate(infos):
             try:
                 column = self[column_key(info, part, labels)]
@@ -71,6 +71,6 @@ class StoredColumns:
                 raise StoreError(
                     f"The votes of {info.name!r} are not in the store.\nFix: run `consilience apply`."
                 ) from None
-            votes[:, place] = column.coded(labels)
+            votes[:, place] = column.coded(space)
             known.append(replace(info, failure=column.failure, seconds=column.seconds, from_store=True))
-        return LabelMatrix(votes, labels, part.ids, known, part.gold_codes(labels), part)
+        return LabelMatrix(votes, space, part.ids, known, part.gold_codes(space), part)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from consilience.data.labels import Labels
-from consilience.errors import StoreError, nearest
+from consilience.errors import LabelError, StoreError, nearest
 
 FILE = "consilience.toml"
 KNOWN: dict[str, dict[str, Any]] = {
     "project": {"labels": list},
+    "groups": {},  # any name: a list of labels
     "data": {"text": str, "id": str, "gold": str, "gold_names": dict},
     "split": {"dev": (int, float), "test": (int, float), "seed": int, "by": str, "column": str},
 }
@@ -32,7 +33,11 @@ class Config:
 
     def toml(self) -> str:
         """The settings as a file for people to edit."""
-        lines = ["[project]", f"labels = {json.dumps(list(self.labels), ensure_ascii=False)}", "", "[data]"]
+        lines = ["[project]", f"labels = {_quoted(list(self.labels))}", ""]
+        if self.labels.groups:
+            lines.append("[groups]             # sets of labels that functions may vote for")
+            lines += [f"{_quoted(name)} = {_quoted(list(group))}" for name, group in self.labels.groups.items()] + [""]
+        lines.append("[data]")
         lines.append(f"text = {_quoted(self.text)}          # column that functions read by default")
         lines.append(
             f"id = {_quoted(self.id)}" if self.id else '# id = "..."           # default: made of what a row says'
@@ -66,6 +71,8 @@ def load_config(folder: Path) -> Config:
         if table not in KNOWN or not isinstance(settings, dict):
             raise StoreError(f"{path} has {table!r}, which means nothing.\nFix: {nearest(table, KNOWN)}")
         for name, value in settings.items():
+            if table == "groups":
+                continue
             if name not in KNOWN[table]:
                 raise StoreError(
                     f"{path} has {name!r} in [{table}], which means nothing.\nFix: {nearest(name, KNOWN[table])}"
@@ -75,8 +82,12 @@ def load_config(folder: Path) -> Config:
     if not found.get("project", {}).get("labels"):
         raise StoreError(f'{path} names no labels.\nFix: write labels = ["ham", "spam"] under [project].')
     data = found.get("data", {})
-    return Config(Labels(*found["project"]["labels"]), split=found.get("split", {}), **data)
+    try:
+        labels = Labels(*found["project"]["labels"], groups=found.get("groups"))
+    except LabelError as error:
+        raise StoreError(f"{path}: {error}") from None
+    return Config(labels, split=found.get("split", {}), **data)
 
 
-def _quoted(text: str | None) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

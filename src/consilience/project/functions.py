@@ -60,12 +60,15 @@ def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
         "expression": expression,
     }
     found = [kind for kind in kinds if isinstance(table, dict) and kind in table]
-    if isinstance(table, dict) and set(table) == {"recorded"}:
-        return recorded(table["recorded"], name=name)
+    if isinstance(table, dict) and "recorded" in table and set(table) <= {"recorded", "labels"}:
+        try:
+            return recorded(table["recorded"], labels=table.get("labels"), name=name)
+        except ConsilienceError as error:
+            raise FunctionError(f"[{name}] in {path}: {error}") from None
     if len(found) != 1 or "label" not in table:
         raise FunctionError(
             f"[{name}] in {path} is not a function.\n"
-            f"Fix: give it a label and one of {', '.join(kinds)} (or only `recorded`, naming a column)."
+            f"Fix: give it a label and one of {', '.join(kinds)} (or only `recorded`, naming a column, and `labels`)."
         )
     options = {key: value for key, value in table.items() if key not in ("label", found[0])}
     allowed = ["column", "ignore_case"] if found[0] != "expression" else []

@@ -107,7 +107,8 @@ class Project:
     ) -> Project:
         """Make a project: settings, and two files of example functions to edit (kept if they are there).
 
-        trusted: let its lfs.py run, if this call made it. raises: StoreError if there is a project already.
+        labels: names, or Labels with groups. trusted: let its lfs.py run, if this call made it.
+        raises: StoreError if there is a project already.
         """
         folder = Path(folder)
         if (folder / FILE).exists():
@@ -252,6 +253,7 @@ class Project:
             "rows": len(table),
             "parts": list(self.parts),
             "labels": list(self.config.labels),
+            "groups": self._groups(),
         }
         self.catalogue.add_run("apply", self.clock(), record)
         self.__dict__.pop("matrix", None)
@@ -264,7 +266,8 @@ class Project:
         raises: StoreError if nothing was applied yet, or rows were added or labels changed since.
         """
         last = self._last("apply", "apply the functions", "consilience apply")
-        if last.record["parts"] != list(self.parts) or last.record["labels"] != list(self.config.labels):
+        then = (last.record["parts"], last.record["labels"], last.record.get("groups", []))
+        if then != (list(self.parts), list(self.config.labels), self._groups()):
             raise StoreError("Rows or labels have changed since the last apply.\nFix: run `consilience apply`.")
         infos = [
             FunctionInfo(f["name"], f["kind"], f["labels"] and tuple(f["labels"]), f["description"], f["fingerprint"])
@@ -272,6 +275,10 @@ class Project:
         ]
         parts = [self.columns.matrix(infos, part, self.config.labels) for part in self.parts.values()]
         return LabelMatrix.stack(parts, self.table)
+
+    def _groups(self) -> list[list[Any]]:
+        """The groups of labels in the settings, as a run's record keeps them."""
+        return [[name, list(members)] for name, members in self.config.labels.groups.items()]
 
     def open_matrix(self, part: str = "all") -> LabelMatrix:
         """The votes as people may look at them while they write functions: its only gold is that of dev rows."""

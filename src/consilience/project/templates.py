@@ -19,6 +19,8 @@ DECLARED_TEMPLATE = """\
 #
 # [anna]
 # recorded = "anna"                         # says what column "anna" says
+#
+# A label may be a set of labels: label = "not spam", label = "cat|dog", or a name under [groups] in consilience.toml.
 """
 
 WRITTEN_TEMPLATE = '''\
