@@ -60,7 +60,7 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     """
     m, k, _ = theta.shape
     n = evidence.counts.sum()
-    observed = _joint_votes(evidence) / n
+    observed = joint_votes(evidence) / n
     table = theta[:, :, 1:].transpose(2, 0, 1).reshape(k * m, k)  # (k*m, classes)
     modelled = (table * balance) @ table.T
     share = np.diag(observed)
@@ -74,7 +74,7 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     return float(np.sqrt((residual**2).mean() * n))
 
 
-def _joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
+def joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
     """How many rows have both of two votes, for all pairs of votes. returns: (k*m, k*m), class by class."""
     k, m = evidence.n_classes, evidence.votes.shape[1]
     joint = np.zeros((k * m, k * m))

@@ -13,6 +13,7 @@ ZOO = {
     "MajorityVote": "majority",
     "DawidSkene": "dawid_skene",
     "LabelModel": "choose",
+    "Calibrated": "calibration",
 }
 
 
