@@ -14,7 +14,7 @@ from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVot
 from consilience.errors import ModelError
 from consilience.label_models.base import gather
 from consilience.label_models.calibration import Calibrated, _held_out_cost, fit_scaling
-from consilience.label_models.held_out import excess_agreement, held_out, votes_check
+from consilience.label_models.held_out import dependence, excess_agreement, held_out, tables_of, votes_check
 from consilience.metrics import expected_calibration_error, log_loss
 from consilience.testing import simulate
 
@@ -42,7 +42,8 @@ def test_the_cost_of_held_out_votes_agrees_with_loops(seed, k, copies, power):
     evidence = gather(made.matrix, None)
     votes = made.matrix.votes.astype(int).tolist()
     tables = model.theta_, model.prior_, model.class_balance_
-    assert np.allclose(excess_agreement(evidence, model.theta_, model.class_balance_), trust.excess(votes, *tables))
+    found = excess_agreement(evidence, tables_of(model, evidence), model.class_balance_)
+    assert np.allclose(found, trust.excess(votes, *tables)) and np.allclose(found, dependence(model, made.matrix))
     found = _held_out_cost(list(held_out(model, evidence)), power)
     assert found == pytest.approx(trust.held_out_cost(votes, *tables, power))
 

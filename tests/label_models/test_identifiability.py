@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVote
@@ -26,6 +26,7 @@ def only(warnings, words):
     return found
 
 
+@settings(max_examples=40)
 @given(vote_matrices())
 def test_any_votes_can_be_asked_about(made):
     votes, k = made

@@ -70,9 +70,9 @@ def held_out(model: BaseLabelModel, evidence: Evidence) -> Iterator[HeldOut]:
     for each function.
     """
     sums = model._sums(evidence.votes)
-    tables = _tables(model, evidence) if sums is None else np.exp(sums.tables[:, :, 1:])
     joint = None if sums is None else sums.joint(evidence.votes)
-    partners = excess_agreement(evidence, _with_silence(tables, evidence), model.class_balance_) > PARTNERS
+    tables = tables_of(model, evidence)
+    partners = excess_agreement(evidence, tables, model.class_balance_) > PARTNERS
     for j, column in enumerate(evidence.votes.T):
         rows = np.flatnonzero(column >= 0)
         said = column[rows].astype(np.int64)
@@ -89,8 +89,14 @@ def held_out(model: BaseLabelModel, evidence: Evidence) -> Iterator[HeldOut]:
         yield HeldOut(j, said, evidence.counts[rows], log_proba, says)
 
 
-def _tables(model: BaseLabelModel, evidence: Evidence) -> Floats:
-    """For a model without tables: how often each function says what, by class as the model has it. (m, k, s)."""
+def tables_of(model: BaseLabelModel, evidence: Evidence) -> Floats:
+    """How often each function says what, by class: the model's own tables, or counted with its probabilities.
+
+    returns: (m, k, s), what may be said; silence is the rest.
+    """
+    sums = model._sums(evidence.votes)
+    if sums is not None:
+        return np.exp(sums.tables[:, :, 1:])
     weights = model._proba(evidence.votes) * evidence.counts[:, None]
     n_symbols, k = evidence.meanings.shape
     tables = np.empty((evidence.votes.shape[1], k, n_symbols))
@@ -102,27 +108,40 @@ def _tables(model: BaseLabelModel, evidence: Evidence) -> Floats:
     return tables
 
 
-def _with_silence(tables: Floats, evidence: Evidence) -> Floats:
-    """Tables of what is said, with silence as symbol 0. tables: (m, k, s). returns: (m, k, k + 1), without groups."""
-    silence = np.maximum(1 - tables.sum(axis=2, keepdims=True), 0)
-    return np.concatenate([silence, tables[:, :, : evidence.n_classes]], axis=2)
+def excess_agreement(evidence: Evidence, tables: Floats, balance: Floats) -> Floats:
+    """How much more often two functions name the same label than tables explain, in standard errors of chance.
 
-
-def excess_agreement(evidence: Evidence, theta: Floats, balance: Floats) -> Floats:
-    """How much more often two functions say the same than the model explains, in standard errors of chance.
-
-    theta: (m, k, k + 1), symbol 0 is abstaining; balance: (k,). returns: (m, m), 0 on the diagonal. O(p m^2 k^2).
+    tables: (m, k, s) as from tables_of; balance: (k,). returns: (m, m), 0 on the diagonal. O(p m^2 k^2).
     """
-    m, k, _ = theta.shape
+    m, k, _ = tables.shape
     n = evidence.counts.sum()
     observed = joint_votes(evidence) / n
-    table = theta[:, :, 1:].transpose(2, 0, 1)  # (labels, m, classes)
+    table = tables.transpose(2, 0, 1)  # (what is said, m, classes)
     same = sum(observed[c * m : (c + 1) * m, c * m : (c + 1) * m] for c in range(k))
     expected = sum((table[c] * balance) @ table[c].T for c in range(k))
     spread = np.sqrt(np.maximum(expected * (1 - expected), 1 / n) / n)  # at least that of one row
     excess = (same - expected) / spread
     np.fill_diagonal(excess, 0.0)
     return np.asarray(excess)
+
+
+def dependence(model: BaseLabelModel, matrix: LabelMatrix) -> Floats:
+    """How much more often two functions agree than a fitted model explains, in standard errors; 4 is hardly chance.
+
+    returns: (m, m), 0 on the diagonal; below 0 for functions that agree less often than explained.
+
+    >>> from consilience import DawidSkene
+    >>> from consilience.testing import simulate
+    >>> votes = simulate(3000, 9, ["ham", "spam"], copies=1, seed=1).matrix
+    >>> found = dependence(DawidSkene().fit(votes), votes)
+    >>> bool(found[0, 8] == found.max())  # the last copies the first
+    True
+    """
+    from consilience.label_models.base import gather
+
+    model._check(matrix)
+    evidence = gather(matrix, None)
+    return excess_agreement(evidence, tables_of(model, evidence), model.class_balance_)
 
 
 # the check itself
@@ -142,10 +161,12 @@ class FunctionCheck:
 class VotesCheck:
     """Predicted against observed agreement of held-out votes: a reliability diagram that needs no gold.
 
-    bins: by predicted agreement. functions: those that say more than one thing. n_functions: of all.
+    bins: by predicted agreement, of equal mass; spread: the same in 40 of equal width. functions: those that say more
+    than one thing. n_functions: of all.
     """
 
     bins: list[Bin]
+    spread: list[Bin]
     functions: list[FunctionCheck]
     n_functions: int
 
@@ -207,5 +228,7 @@ def votes_check(model: BaseLabelModel, matrix: LabelMatrix, *, bins: int = 15) -
         observed.append(said[1])
         counts.append(part.counts)
     confidence = np.clip(np.concatenate(predicted), 0, 1)
-    found = reliability_of(confidence, np.concatenate(observed), bins, weights=np.concatenate(counts))
-    return VotesCheck(found, functions, len(model.function_names_))
+    came, weights = np.concatenate(observed), np.concatenate(counts)
+    found = reliability_of(confidence, came, bins, weights=weights)
+    spread = reliability_of(confidence, came, 40, how="equal width", weights=weights)
+    return VotesCheck(found, spread, functions, len(model.function_names_))
