@@ -181,7 +181,9 @@ class Calibrated(BaseLabelModel):
             if pays
             else "softer probabilities would not predict votes better: they are as they were"
         )
-        self.scaling_ = Scaling("votes" if pays else "nothing", reason, n_votes, cost / n_votes, found.fun / n_votes)
+        self.scaling_ = Scaling(
+            "votes" if pays else "nothing", reason, n_votes, cost / n_votes, float(found.fun) / n_votes
+        )
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
         proba = self.model_._proba(votes)
