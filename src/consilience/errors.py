@@ -6,6 +6,7 @@ ConsilienceError
 ├── FunctionError    a labeling function that cannot mean what its author hoped
 ├── VoteError        votes, or a question about votes, that make no sense
 ├── ModelError       a label model or end model that cannot be fitted or asked
+├── ExtraError       something that needs an optional package which is not installed
 └── StoreError       a project folder or a saved file that is not what it should be
     └── TrustError   code that came with a folder nobody has trusted yet
 
@@ -40,6 +41,10 @@ class VoteError(ConsilienceError, ValueError):
 
 class ModelError(ConsilienceError, ValueError):
     """A model that cannot be fitted or asked."""
+
+
+class ExtraError(ConsilienceError, ImportError):
+    """Something that needs an optional package which is not installed."""
 
 
 class StoreError(ConsilienceError, OSError):

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PALETTE = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b7791f", "#97266d", "#285e61", "#9b2c2c")
+# any two stay apart (15 or more in CIELAB) under protanopia, deuteranopia and tritanopia; contrast 3 or more on white
+PALETTE = ("#2b6cb0", "#c05621", "#17946b", "#8f26ca", "#bc8c0c", "#9a427b", "#112153", "#950b13")
 
 STYLE = """<style scoped>
 .cs{font:13px/1.5 system-ui,sans-serif;color:inherit;max-width:100%;overflow-x:auto}

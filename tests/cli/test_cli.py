@@ -60,6 +60,8 @@ def test_every_step_says_what_it_did_and_what_comes_next(folder):
         (["show", "--where", "money & link", "-n", "2"], "30 of 60 rows", "consilience apply"),
         (["show", "--rejects"], "1 fields where the header has 2", "consilience"),
         (["fit"], "picked", "consilience train"),
+        (["plot", "matrix", "--out", "votes.png"], "matrix of all rows in votes.png", "consilience lfs"),
+        (["plot", "accuracies", "--out", "a.svg", "--repeats", "3"], "accuracies of all rows", "consilience explain"),
         (["train"], "speaks for", "consilience eval"),
         (["eval", "--slices", "--supervised"], "trained on all gold", "consilience export"),
         (["export", "out.parquet"], "rows of the training-set", "consilience runs"),
@@ -240,3 +242,38 @@ def test_votes_for_sets_of_labels_on_the_command_line(folder):
     assert run("fit").exit_code == 0
     assert run("show", "--where", "hello=nothing").exit_code == 1
     assert run("init", "other", "--labels", "a,b", "--group", "all=a,b").exit_code == 1
+
+
+def test_a_row_is_explained_by_its_id(folder):
+    ready(folder)
+    run("apply")
+    run("fit", "--model", "dawid-skene")
+    project = Project(folder)
+    ids, texts = project.table.ids, project.table.texts
+    project.close()
+    said = run("explain", ids[1])
+    assert said.exit_code == 0 and texts[1] in said.output
+    assert "money" in said.output and "prior" in said.output and "total" in said.output
+    answer = json.loads(run("explain", ids[1], "--json").output)
+    assert answer["label"] == "spam" and answer["text"] == texts[1]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    parts = {line["function"]: line["for spam, not ham"] for line in answer["parts"]}
+    assert sum(value for name, value in parts.items() if name != "total") == pytest.approx(parts["total"], abs=1e-4)
+    missing = run("explain", "nobody")
+    assert missing.exit_code == 1 and "There is no row with the id 'nobody'" in missing.output
+
+
+@pytest.mark.parametrize("what", ["matrix", "accuracies", "calibration", "confusions", "dependencies"])
+def test_every_picture_is_drawn(folder, what):
+    ready(folder)
+    run("apply")
+    run("fit", "--model", "dawid-skene")
+    answer = json.loads(run("plot", what, "--out", "x.png", "--repeats", "2", "--json").output)
+    assert answer["path"] == "x.png" and (folder / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_that_cannot_be_are_refused(folder):
+    ready(folder)
+    assert "There is no picture of 'matrx'" in run("plot", "matrx", "--out", "x.png").output
+    assert "x.txt is no picture" in run("plot", "matrix", "--out", "x.txt").output
+    assert not list(folder.glob("x.*"))

@@ -7,7 +7,23 @@ from collections.abc import Callable
 import typer
 
 from consilience import __version__
-from consilience.cli import add, apply, diff, doctor, evaluate, export, fit, init, lfs, runs, show, train, trust
+from consilience.cli import (
+    add,
+    apply,
+    diff,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    fit,
+    init,
+    lfs,
+    plot,
+    runs,
+    show,
+    train,
+    trust,
+)
 
 app = typer.Typer(
     name="consilience",
@@ -24,6 +40,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "lfs": lfs.lfs,
     "show": show.show,
     "fit": fit.fit,
+    "explain": explain.explain,
+    "plot": plot.plot,
     "train": train.train,
     "eval": evaluate.evaluate,
     "export": export.export,

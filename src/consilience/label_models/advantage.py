@@ -60,7 +60,7 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     """
     m, k, s = theta.shape[0], theta.shape[1], theta.shape[2] - 1
     n = evidence.counts.sum()
-    observed = _joint_votes(evidence) / n
+    observed = joint_votes(evidence) / n
     table = theta[:, :, 1:].transpose(2, 0, 1).reshape(s * m, k)  # (s*m, classes)
     modelled = (table * balance) @ table.T
     share = np.diag(observed)
@@ -74,7 +74,7 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     return float(np.sqrt((residual**2).mean() * n))
 
 
-def _joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
+def joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
     """How many rows have both of two votes, for all pairs of votes. returns: (s*m, s*m), symbol by symbol."""
     s, m = evidence.n_symbols, evidence.votes.shape[1]
     joint = np.zeros((s * m, s * m))

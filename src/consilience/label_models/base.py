@@ -21,6 +21,7 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.training_set import TrainingSet
 from consilience.errors import ModelError, VoteError
+from consilience.label_models.explain import Additive, Contributions, explain, sums_of
 from consilience.labeling.counted import as_frame
 from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.patterns import find_patterns
@@ -139,14 +140,8 @@ class BaseLabelModel(ABC):
         seed: for models that draw random numbers.
         raises: VoteError for a matrix without functions or rows; ModelError for a balance or accuracy that is none.
         """
-        if not matrix.functions or not len(matrix):
-            n, m = matrix.votes.shape
-            raise VoteError(
-                f"The matrix has {n} rows and {m} functions.\nFix: apply one or more functions to some rows."
-            )
-        expected, rows = _expected(accuracies, matrix)
-        evidence = replace(gather(matrix, gold), expected=expected, expected_rows=rows)
-        return self.fit_evidence(evidence, matrix.names, _balance(class_balance, matrix.labels), seed)
+        evidence, balance = evidence_from(matrix, gold, class_balance, accuracies)
+        return self.fit_evidence(evidence, matrix.names, balance, seed)
 
     def fit_evidence(self, evidence: Evidence, names: Sequence[str], balance: Floats | None, seed: int) -> Self:
         """What `fit` does once the rows are counted; for models made of models. names: of the functions."""
@@ -227,6 +222,19 @@ class BaseLabelModel(ABC):
         """What the model has to say of itself, in sentences."""
         return []
 
+    def explain(self, matrix: LabelMatrix, row: Any) -> View:
+        """Why one row has its label: how much each vote counted. row: its id. Raises DataError for an id not there."""
+        return explain(self, matrix, row)
+
+    def _sums(self, votes: npt.NDArray[Any]) -> Additive | None:
+        """The tables whose sums the log-probabilities of these votes are, if they are. votes: (p, m)."""
+        return sums_of(getattr(self, "chosen_", self), votes)
+
+    def _contributions(self, votes: npt.NDArray[Any]) -> Contributions | None:
+        """How much each vote counts, if the model can say it exactly. votes: (p, m)."""
+        sums = self._sums(votes)
+        return None if sums is None else sums.contributions(votes, self.class_balance_)
+
     # saved without pickle
 
     def save(self, path: Path | str) -> None:
@@ -266,6 +274,10 @@ class BaseLabelModel(ABC):
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names}
 
+    def fresh(self) -> Self:
+        """An unfitted model with the same settings."""
+        return type(self)(**self.settings())
+
     def _check_fitted(self) -> None:
         if not hasattr(self, "class_balance_"):
             raise ModelError(f"This {type(self).__name__} has learned nothing yet.\nFix: call fit(matrix) first.")
@@ -280,6 +292,18 @@ class BaseLabelModel(ABC):
                 f"labels {list(matrix.labels)}, fitted on {list(self.labels_)}).\n"
                 "Fix: apply the same functions in the same order, or fit again."
             )
+
+
+def evidence_from(
+    matrix: LabelMatrix, gold: Gold, class_balance: Balance, accuracies: Expected
+) -> tuple[Evidence, Floats | None]:
+    """What `fit` is given, counted and checked: the evidence, and the class balance as an array."""
+    if not matrix.functions or not len(matrix):
+        n, m = matrix.votes.shape
+        raise VoteError(f"The matrix has {n} rows and {m} functions.\nFix: apply one or more functions to some rows.")
+    expected, rows = _expected(accuracies, matrix)
+    evidence = replace(gather(matrix, gold), expected=expected, expected_rows=rows)
+    return evidence, _balance(class_balance, matrix.labels)
 
 
 def gather(matrix: LabelMatrix, gold: Gold) -> Evidence:

@@ -107,7 +107,7 @@ class DawidSkene(BaseLabelModel):
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k, counts = evidence.n_classes, evidence.counts
-        tables = self._sums(evidence.votes, k, evidence.n_symbols)
+        tables = self._summing(evidence.votes, k, evidence.n_symbols)
         centre = prior_tables(evidence)
         self._strength = self._prior_rows(evidence)[:, None, None]
         self._tied = self._ties(evidence)
@@ -141,7 +141,7 @@ class DawidSkene(BaseLabelModel):
         self.class_balance_ = seen if balance is None and not learn_balance and voted.any() else self.prior_
         self.accuracies_ = self._accuracies()
 
-    def _sums(self, votes: npt.NDArray[Any], k: int, n_codes: int) -> PatternTables | VoteCells:
+    def _summing(self, votes: npt.NDArray[Any], k: int, n_codes: int) -> PatternTables | VoteCells:
         plain = self.abstains == "evidence" and self.form == "full"
         return PatternTables(votes, k, n_codes) if plain else sums_over_votes(votes, k, n_codes)
 
@@ -196,7 +196,7 @@ class DawidSkene(BaseLabelModel):
         return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        tables = self._sums(votes, len(self.prior_), self.theta_.shape[2] - 1)
+        tables = self._summing(votes, len(self.prior_), self.theta_.shape[2] - 1)
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         places = [
             (self.function_names_.index(parent), self.function_names_.index(child)) for parent, child in self.edges_

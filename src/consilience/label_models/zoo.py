@@ -18,6 +18,7 @@ ZOO = {
     "WeightedVote": "weighted",
     "MomentMatching": "moments",
     "Triplets": "triplets",
+    "Calibrated": "calibration",
 }
 
 
