@@ -12,6 +12,7 @@ from consilience.store import arrays
 ZOO = {
     "MajorityVote": "majority",
     "DawidSkene": "dawid_skene",
+    "OneCoin": "one_coin",
     "LabelModel": "choose",
 }
 
