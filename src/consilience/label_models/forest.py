@@ -81,7 +81,9 @@ class Forest:
             if iteration == max_iterations or likelihood - before < tolerance * counts.sum():
                 break
             posterior, before = updated, likelihood
-        return ForestFit(self._marginals(plain, links), links, weights.sum(axis=1) / counts.sum(), posterior, likelihood)
+        return ForestFit(
+            self._marginals(plain, links), links, weights.sum(axis=1) / counts.sum(), posterior, likelihood
+        )
 
     def _plain(self, weights: Floats) -> Floats:
         smooth = self.tables.expected_counts(weights) + PRIOR_ROWS * self.centre[self.roots]

@@ -11,6 +11,7 @@ from consilience.store import arrays
 
 ZOO = {
     "MajorityVote": "majority",
+    "DataProgramming": "data_programming",
     "DawidSkene": "dawid_skene",
     "OneCoin": "one_coin",
     "LabelModel": "choose",
