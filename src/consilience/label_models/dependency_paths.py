@@ -1,7 +1,7 @@
 """Dependencies by threshold: how many pairs there are at each, and where to cut. Shared by the ways to find them.
 
 Source: Ratner et al., VLDB 2018, section 3.2 (the elbow). Departs: thresholds are spaced evenly in their logarithm, and
-where the number of pairs never runs away the most lenient threshold is taken.
+as long as there are no more pairs than functions no point counts as the elbow: true pairs come in bursts too.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def path_of(strengths: Floats, most_lenient: float) -> Path:
     return [(float(point), int((strengths >= point * (1 - 1e-12)).sum())) for point in points]
 
 
-def elbow(path: Path) -> int:
-    """Place of the point that differs most from its neighbours, before the number of pairs runs away; else the last.
+def elbow(path: Path, n_functions: int) -> int:
+    """Place of the last point before the number of pairs runs away; the very last if it does not.
 
-    It runs away where a step adds more pairs than all steps before it, and more than 2.
+    It runs away where there come to be more pairs than functions. Of the points before, the one that differs most from
+    its neighbours is taken: the next adds many more than it did itself.
 
-    >>> elbow([(0.4, 1), (0.3, 3), (0.2, 4), (0.1, 40), (0.05, 90)])
+    >>> elbow([(0.4, 1), (0.3, 3), (0.2, 4), (0.1, 40), (0.05, 90)], n_functions=20)
     2
-    >>> elbow([(0.4, 1), (0.3, 3), (0.2, 4), (0.1, 4), (0.05, 5)])
+    >>> elbow([(0.4, 1), (0.3, 14), (0.2, 15), (0.1, 15), (0.05, 16)], n_functions=20)
     4
     """
     counts = np.array([count for _, count in path])
-    added = np.diff(counts)
-    runs = np.flatnonzero((added > counts[:-1]) & (added > 2) & (counts[:-1] > 0))
-    if len(runs) == 0:
+    if counts[-1] <= n_functions:
         return len(path) - 1
-    bend = np.array([added[i] - (added[i - 1] if i else 0) for i in runs])
-    return int(runs[bend.argmax()])
+    last = max(int((counts <= n_functions).sum()), 1)
+    added = np.diff(counts, prepend=0)
+    return int((added[1 : last + 1] - added[:last]).argmax())

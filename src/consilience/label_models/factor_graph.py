@@ -31,9 +31,10 @@ Scope = tuple[int, ...]
 def features_of(kind: str, allows: Bools) -> Floats:
     """What a dependency of function a (first axis of what they say) and b (second) counts, 0 or 1.
 
-    copying: both are silent; both give the same right vote; both give the same wrong one (three weights: what a function
-    that repeats another on some rows needs). correlated: both do the same, be it silence. similar: both vote, and the same. fixing: a is wrong where b is right;
-    and b votes where a is silent. reinforcing: both are right; and b votes where a is silent. exclusive: both vote.
+    copying: both are silent; both give the same right vote; both give the same wrong one (three weights: what a
+    function that repeats another on some rows needs). correlated: both do the same, be it silence. similar: both vote,
+    and the same. fixing: a is wrong where b is right; and b votes where a is silent. reinforcing: both are right; and b
+    votes where a is silent. exclusive: both vote.
     allows: (k, n_symbols), whether a vote is right. returns: (1 to 3, k, s, s), symbol 0 being silence.
 
     >>> features_of("similar", np.eye(2, dtype=bool))[0, 0].tolist()
@@ -86,16 +87,15 @@ class Component:
                 near[other] = (near[other] | others) - {place, other}
         return order
 
-    @property
-    def width(self) -> int:
-        """How many functions the largest table speaks of."""
-        return max(len(scope) for _, scope in self.order)
+    def cells(self, s: int) -> int:
+        """How many cells the tables of summing out have, a class. s: how many things a function can say."""
+        return sum(s ** len(scope) for _, scope in self.order)
 
     def sums(self, singles: Floats, pairs: Sequence[Floats]) -> tuple[Floats, Floats, list[Floats]]:
         """Sum of exp of all factors over all the functions could say, and what they say in proportion to it.
 
         singles: (c, k, s) logs; pairs: one (k, s, s) an edge, logs. returns: log of the sum (k,), and the probability
-        of what each function (c, k, s) and the functions of each edge (k, s, s) say. O(edges k s^width).
+        of what each function (c, k, s) and the functions of each edge (k, s, s) say. O(k cells).
         """
         scopes: list[Scope] = [(place,) for place in range(len(self.functions))]
         scopes += [(min(edge), max(edge)) for edge in self.edges]

@@ -107,7 +107,7 @@ class Forest:
         return theta
 
     def joint(self, fit: ForestFit) -> tuple[Floats, Floats]:
-        """How often each two functions say each two things: with the links, and if all were independent given the class.
+        """How often each two functions say each two things: with the links, and if there were none.
 
         returns: two (m, s, m, s). O((m s)^2 k). Blocks of a function with itself mean nothing.
         """

@@ -3,9 +3,10 @@
 Reads patterns of votes; writes pairs, and the model with the pairs linked, whose classes are not bent towards functions
 that repeat one another. The default way of structure.py; pseudo_likelihood.py starts from it.
 
-A clique of functions that copy each other can pass for the class, and then it is the good functions that look dependent.
-So the search begins from several first guesses of the classes (counting; then the votes of whichever functions agree
-beyond the last fit) and keeps the reading under which the votes are most likely, less the usual price of each parameter.
+A clique of functions that copy each other can pass for the class, and then it is the good functions that look
+dependent. So the search begins from several first guesses of the classes (counting; then the votes of whichever
+functions agree beyond the last fit) and keeps the reading under which the votes are most likely, less the usual price
+of each parameter.
 
 Source: residuals of pairwise tables as in Qu, Tan & Kutner 1996; error control of Benjamini & Hochberg 1995; links are
 maximum spanning forests as in Chow & Liu 1968; the choice of reading is Schwarz 1978 (BIC).
@@ -55,6 +56,11 @@ class Reading:
     residual: Floats
     first_residual: Floats
 
+    @property
+    def unlinked(self) -> int:
+        """How many pairs were found that no link of the forest explains; many are the mark of a wrong reading."""
+        return len(self.found) - len(self.fit.links)
+
 
 def search(evidence: Evidence, error_rate: float, min_strength: float) -> Reading:
     """The best reading of the votes. raises: ModelError for too many functions."""
@@ -81,55 +87,54 @@ class _Search:
         self.centre = prior_tables(evidence)
 
     def best(self) -> Reading:
-        best = last = self.climb(shares_of(self.evidence.class_votes).T, guess=False)
+        best = self.climb(shares_of(self.evidence.class_votes).T, guess=False)
         residual = best.first_residual
         for _ in range(MAX_STARTS - 1):
-            if not last.found:
+            if not best.found:
                 break
-            last = self.climb(self.guess(residual), guess=True)
-            residual = last.residual
-            best = last if last.score > best.score + 1 else best
+            other = self.climb(self.guess(residual), guess=True)
+            if other.found.keys() == best.found.keys() and not best.unlinked:
+                break
+            residual = other.residual
+            best = other if other.score > best.score + 1 else best
         return best
 
     def climb(self, posterior: Floats, *, guess: bool) -> Reading:
         """Link and refit until nothing is left to link. guess: the posterior is one, so link before EM builds on it."""
         edges: list[Edge] = []
-        first = None
+        residuals = []
         for part in range(MAX_ROUNDS):
-            steps = 0 if guess and part == 0 else 100
+            rough = guess and part == 0
             forest = Forest(self.evidence, edges, self.centre)
-            fit = forest.fit(posterior, max_iterations=steps)
-            linked, independent = forest.joint(fit)
-            residual = self.observed - linked
-            strength, sure = self.residual_strengths(linked)
-            strongest = np.sqrt(_distance(linked, independent, self.n) / self.scale)  # of the links themselves
-            first = residual if first is None else first
+            fit = forest.fit(posterior, max_iterations=0 if rough else 100)
             posterior = fit.posterior
-            kept = [edge for edge in edges if strongest[edge] >= self.min_strength]
-            least = STRIKING if steps == 0 else self.min_strength
-            grown = kept + list(self.new_links(kept, strength * sure, least))
-            if steps and grown == edges:
+            linked, independent = forest.joint(fit)
+            residuals.append(self.observed - linked)
+            left = self.residual_strengths(linked)
+            link_strength = np.sqrt(_distance(linked, independent, self.n) / self.scale)
+            kept = [edge for edge in edges if link_strength[edge] >= self.min_strength]
+            grown = kept + list(self.new_links(kept, left, STRIKING if rough else self.min_strength))
+            if grown == edges and not rough:
                 break
             edges = grown
-        price = 0.5 * np.log(self.n) * forest.n_extra
-        scored = {(min(edge), max(edge)): float(strongest[edge]) for edge in edges if edge in kept}
-        left = np.where(sure, strength, 0.0)
+        scored = {(min(edge), max(edge)): float(link_strength[edge]) for edge in kept}
         scored |= {(int(a), int(b)): float(left[a, b]) for a, b in np.argwhere(left > 0)}
+        found = {pair: strength for pair, strength in scored.items() if strength >= self.min_strength}
         path = path_of(np.array(list(scored.values())), self.min_strength)
-        found = {pair: value for pair, value in scored.items() if value >= self.min_strength}
-        return Reading(found, path, forest, fit, fit.log_likelihood - price, residual, first)
+        score = fit.log_likelihood - 0.5 * np.log(self.n) * forest.n_extra
+        return Reading(found, path, forest, fit, score, residuals[-1], residuals[0])
 
-    def residual_strengths(self, modelled: Floats) -> tuple[Floats, Bools]:
-        """How far each pair is from the model, 0 to about 1, and whether that is more than chance. returns: (m, m)."""
+    def residual_strengths(self, modelled: Floats) -> Floats:
+        """How far each pair is from the model, 0 where chance could explain it, else up to about 1. returns: (m, m)."""
         distance = _distance(self.observed, modelled, self.n)
-        sure = np.zeros((self.m, self.m), bool)
         tested = self.freedom > 0
+        sure = np.zeros((self.m, self.m), bool)
         if tested.any():
             sure[tested] = discoveries(chi2.sf(distance[tested], self.freedom[tested]), self.error_rate)
-        return np.sqrt(distance / self.scale), sure
+        return np.where(sure, np.sqrt(distance / self.scale), 0.0)
 
     def new_links(self, edges: list[Edge], strength: Floats, least: float) -> Iterator[Edge]:
-        """The strongest pairs that close no cycle, down to half of the greatest strength: weaker ones may follow from it."""
+        """The strongest pairs that close no cycle, down to half of the greatest strength; weaker ones may follow."""
         tree = list(range(self.m))
         for a, b in edges:
             tree = _joined(tree, a, b)

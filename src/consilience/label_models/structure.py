@@ -105,4 +105,4 @@ def _found(evidence: Evidence, method: str, error_rate: float, min_strength: flo
         return reading.found, reading.path, min_strength
     from consilience.label_models.pseudo_likelihood import pseudo_likelihood_dependencies
 
-    return pseudo_likelihood_dependencies(evidence, reading, error_rate, min_strength)
+    return pseudo_likelihood_dependencies(evidence, reading, min_strength)
