@@ -15,7 +15,15 @@ from tests.strategies import class_names, partial_votes, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
-from consilience.label_models import EBCC, Calibrated, HyperLabelModel, MomentMatching, Triplets, WeightedVote
+from consilience.label_models import (
+    EBCC,
+    Calibrated,
+    HyperLabelModel,
+    MomentMatching,
+    OneCoin,
+    Triplets,
+    WeightedVote,
+)
 from consilience.label_models.base import best_class
 from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
@@ -32,6 +40,7 @@ MODELS = [
     lambda: DawidSkene(abstains="ignored"),
     lambda: DawidSkene(form="one coin"),
     lambda: EBCC(subtypes=1, abstains="ignored"),
+    OneCoin,
     Triplets,
     MomentMatching,
     Calibrated,

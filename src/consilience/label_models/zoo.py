@@ -11,9 +11,11 @@ from consilience.store import arrays
 
 ZOO = {
     "MajorityVote": "majority",
+    "DataProgramming": "data_programming",
     "DawidSkene": "dawid_skene",
     "HyperLabelModel": "hyper",
     "EBCC": "ebcc",
+    "OneCoin": "one_coin",
     "LabelModel": "choose",
     "WeightedVote": "weighted",
     "MomentMatching": "moments",
