@@ -11,7 +11,8 @@ from tests.reference.partial import simulate_partial
 from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, Labels, MajorityVote
-from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
+from consilience.label_models import Committee
+from consilience.label_models.advantage import advantage_bound, is_crowd, overturned, residual_correlation, tie_share
 from consilience.label_models.base import gather
 from consilience.label_models.dawid_skene import prior_tables
 from consilience.testing import simulate
@@ -89,43 +90,73 @@ def test_independent_functions_are_learned(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_functions_that_copy_each_other_are_not_believed(seed):
+def test_functions_that_copy_each_other_are_found_and_counted_once(seed):
     made = simulate(10_000, 9, ["a", "b"], coverage=(0.4, 0.8), copies=4, seed=seed)
     model = LabelModel().fit(made.matrix)
-    assert model.findings_.chosen != "Dawid-Skene" and model.findings_.residual > 1.15
-    counted = (MajorityVote().fit(made.matrix).predict_codes(made.matrix) == made.truth).mean()
-    assert (model.predict_codes(made.matrix) == made.truth).mean() > counted - 0.02
+    found = model.findings_
+    assert found.chosen == "Dawid-Skene with dependencies" and found.residual > 1.15 >= found.linked_residual
+    assert {frozenset(pair) for pair in found.dependencies} == {frozenset((f"f{8 - c}", f"f{c}")) for c in range(4)}
+    assert "4 pairs of functions depend on one another" in str(model)
+    right = (model.predict_codes(made.matrix) == made.truth).mean()
+    plain = DawidSkene().fit(made.matrix)
+    assert right > max((plain.predict_codes(made.matrix) == made.truth).mean(), 0.7)
+
+
+def test_workers_who_were_given_rows_are_a_crowd():
+    made = simulate(3000, 12, ["a", "b", "c"], coverage=(1.0, 1.0), accuracy=(0.4, 0.8), seed=2)
+    votes, rng = made.matrix.votes.copy(), np.random.default_rng(0)
+    votes[np.arange(3000)[:, None], np.argsort(rng.random((3000, 12)), axis=1)[:, 4:]] = -1
+    model = LabelModel().fit(LabelMatrix.from_votes(votes, ["a", "b", "c"]))
+    assert model.findings_.chosen == "Dawid-Skene of crowds" and model.chosen_.abstains == "ignored"
+    assert not is_crowd(evidence_of(simulate(3000, 12, ["a", "b", "c"], seed=2).matrix.votes, 3))
+
+
+def misleading(n=6000, seed=0):
+    """Rows of which a fifth look like the other class to all functions: no model of independent functions is true."""
+    made = simulate(n, 9, ["a", "b"], coverage=(0.25, 0.5), accuracy=(0.7, 0.9), class_dependent=True, seed=seed)
+    rng = np.random.default_rng(seed)
+    lively = rng.random(n) < 0.5
+    return LabelMatrix.from_votes(np.where(lively[:, None], made.matrix.votes, -1), ["a", "b"])
+
+
+def test_where_no_single_model_fits_a_committee_decides():
+    model = LabelModel().fit(misleading())
+    assert model.findings_.chosen == "committee" and "no single model" in model.findings_.reason
 
 
 def test_a_model_that_overturns_more_than_is_believable_is_not_used(monkeypatch):
     monkeypatch.setattr("consilience.label_models.choose.overturned", lambda *_: 0.9)
-    made = simulate(5000, 9, ["a", "b"], coverage=(1.0, 1.0), copies=3, seed=1)
-    model = LabelModel().fit(made.matrix)
+    model = LabelModel().fit(misleading())
     assert model.findings_.chosen == "majority vote" and "which the votes do not justify" in model.findings_.reason
-    assert (model.predict_proba(made.matrix) == MajorityVote().fit(made.matrix).predict_proba(made.matrix)).all()
+    counted = MajorityVote().fit(misleading()).predict_proba(misleading())
+    assert (model.predict_proba(misleading()) == counted).all()
 
 
-def test_votes_that_seldom_contradict_each_other_but_often_tie_are_weighed_with_caution():
-    made = simulate(5000, 2, ["a", "b"], coverage=(0.5, 0.8), seed=1)
-    model = LabelModel().fit(made.matrix)
-    assert model.findings_.chosen == "cautious Dawid-Skene" and "too seldom to tell" in model.findings_.reason
+def gold_of(made, n):
+    return [name if i < n else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
 
 
-def test_enough_gold_decides():
+def test_gold_that_speaks_for_another_model_decides():
     made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
-    gold = [name if i < 400 else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
-    model = LabelModel().fit(made.matrix, gold=gold)
+    turned = [{"a": "b", "b": "a", None: None}[name] for name in gold_of(made, 400)]
+    model = LabelModel().fit(made.matrix, gold=turned)  # gold that contradicts all: whoever is least wrong wins
     found = model.findings_
-    assert set(found.gold_accuracy) == {"majority vote", "Dawid-Skene", "cautious Dawid-Skene"}
+    assert set(found.gold_accuracy) == {"majority vote", "Dawid-Skene", "Dawid-Skene of crowds", "committee"}
     assert found.gold_accuracy[found.chosen] == max(found.gold_accuracy.values())
-    assert found.gold_rows <= 400 and "most accurate on the" in found.reason and "rows of gold" in str(model)
+    assert found.chosen != "Dawid-Skene" and "better than Dawid-Skene on the" in found.reason
+
+
+def test_gold_that_speaks_for_no_other_model_leaves_the_choice():
+    made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
+    found = LabelModel().fit(made.matrix, gold=gold_of(made, 60)).findings_
+    assert found.chosen == "Dawid-Skene" and "no other model is better by more than chance" in found.reason
 
 
 def test_a_little_gold_is_reported_but_does_not_decide():
     made = simulate(3000, 8, ["a", "b"], coverage=(0.4, 0.8), seed=1)
     gold = [name if i < 20 else None for i, name in enumerate(made.matrix.labels.decode(made.truth.tolist()))]
     model = LabelModel().fit(made.matrix, gold=gold)
-    assert 0 < model.findings_.gold_rows <= 20 and "most accurate" not in model.findings_.reason
+    assert 0 < model.findings_.gold_rows <= 20 and "by more than chance" not in model.findings_.reason
 
 
 @pytest.mark.parametrize("options", [{}, {"copies": 4}, {"coverage": (0.01, 0.02)}])
@@ -146,7 +177,8 @@ def test_a_model_that_was_not_fitted_says_so():
 CANDIDATES = {
     "majority vote": MajorityVote,
     "Dawid-Skene": DawidSkene,
-    "cautious Dawid-Skene": lambda: DawidSkene(shrink=2 / 3, balance="uniform"),
+    "Dawid-Skene of crowds": lambda: DawidSkene(abstains="ignored"),
+    "committee": Committee,
 }
 
 

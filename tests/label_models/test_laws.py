@@ -18,6 +18,7 @@ from consilience.errors import LabelError, ModelError, StoreError, VoteError
 from consilience.label_models import (
     EBCC,
     Calibrated,
+    Committee,
     HyperLabelModel,
     MomentMatching,
     OneCoin,
@@ -34,6 +35,7 @@ MODELS = [
     WeightedVote,
     DawidSkene,
     HyperLabelModel,
+    Committee,
     LabelModel,
     lambda: EBCC(subtypes=3, starts=2),
     lambda: DawidSkene(shrink=0.5, balance="uniform"),

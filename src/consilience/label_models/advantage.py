@@ -7,11 +7,14 @@ sigma(-f) is read as sigma(-|f|); exact ties are counted apart, as any model may
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from consilience.label_models.base import TIE, Evidence, Floats
 
+EVEN, OF_SEVERAL = 0.5, 0.9  # at most so much of the variance of chance; at least so much of the votes
 LOW, MEAN, HIGH = 0.5, 1.0, 1.5  # weights of functions that are right 62%, 73% and 82% of the time
 
 
@@ -51,12 +54,15 @@ def overturned(evidence: Evidence, proba: Floats) -> float:
     return float(evidence.counts[lost].sum() / total) if total else 0.0
 
 
-def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> float:
+def residual_correlation(
+    evidence: Evidence, theta: Floats, balance: Floats, together: Sequence[Sequence[int]] = ()
+) -> float:
     """How far pairs of functions agree beyond what the model explains, in units of what chance alone would give.
 
     The root mean square, over pairs of votes of different functions, of observed minus modelled correlation, times the
     square root of the number of rows: about 1 when the model is true, larger when functions copy one another.
-    theta: (m, k, s+1) for s things a vote can say; balance: (k,). O(p m^2 s^2).
+    theta: (m, k, s+1) for s things a vote can say; balance: (k,). together: functions that the model knows to depend on
+    one another: pairs of those are left out. O(p m^2 s^2).
     """
     m, k, s = theta.shape[0], theta.shape[1], theta.shape[2] - 1
     n = evidence.counts.sum()
@@ -65,7 +71,10 @@ def residual_correlation(evidence: Evidence, theta: Floats, balance: Floats) -> 
     modelled = (table * balance) @ table.T
     share = np.diag(observed)
     spread = np.sqrt(np.maximum(share * (1 - share), 1e-12))
-    function = np.tile(np.arange(m), s)
+    group = np.arange(m)
+    for place, functions in enumerate(together):
+        group[list(functions)] = m + place
+    function = np.tile(group, s)
     seen = (share * n >= 5) & (share < 1)
     pairs = (function[:, None] != function) & seen[:, None] & seen
     if not pairs.any():
@@ -86,3 +95,25 @@ def joint_votes(evidence: Evidence, chunk: int = 50_000) -> Floats:
             said = np.concatenate([votes == code for code in range(s)], axis=1).astype(np.float64)
             joint += (said * counts[:, None]).T @ said
     return joint
+
+
+def is_crowd(evidence: Evidence) -> bool:
+    """Whether functions look like workers who were given rows: then their silence says nothing of the class.
+
+    Nearly all votes are of functions that say several labels, and rows get more equal numbers of votes than functions
+    that fire by what they see would give (the variance of that number is less than half of what independence gives).
+    """
+    said = evidence.votes >= 0
+    rows, n_votes = evidence.counts.sum(), said.sum(axis=1)
+    fires = np.array([evidence.counts @ column for column in said.T]) / rows
+    chance = (fires * (1 - fires)).sum()
+    mean = evidence.counts @ n_votes / rows
+    variance = evidence.counts @ (n_votes - mean) ** 2 / rows
+    several = np.array([len(np.unique(column[column >= 0])) > 1 for column in evidence.votes.T])
+    return bool(variance <= EVEN * chance and fires @ several >= OF_SEVERAL * fires.sum() > 0)
+
+
+def many_voices(evidence: Evidence) -> float:
+    """Share of the rows on which three functions or more vote: those from which accuracies can be learned at all."""
+    three = (evidence.votes >= 0).sum(axis=1) >= 3
+    return float(evidence.counts @ three / evidence.counts.sum())

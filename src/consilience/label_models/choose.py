@@ -1,12 +1,14 @@
-"""The label model most people should use: it compares a generative model with counting, and says what it found.
+"""The label model most people should use: it asks the votes what they support, picks a model, and says why.
 
 Reads a label matrix, writes the probabilities of whichever it picked. Never worse than counting in silence: where
-nothing in the votes (or in what gold there is) speaks for the generative model, it is majority vote, and says why.
+nothing in the votes (or in what gold there is) speaks for more than counting, it is majority vote, and says why.
+
+Source: the optimizer of Ratner et al., VLDB 2018 (advantage bound, dependencies).
+Departs: the model is checked against the votes before it is believed, several models stand ready, and gold has a say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -14,35 +16,56 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consilience.label_models.advantage import advantage_bound, overturned, residual_correlation, tie_share
+from consilience.label_models.advantage import (
+    advantage_bound,
+    is_crowd,
+    many_voices,
+    overturned,
+    residual_correlation,
+    tie_share,
+)
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats, best_class
+from consilience.label_models.committee import Committee
 from consilience.label_models.dawid_skene import DawidSkene
+from consilience.label_models.edges import components
 from consilience.label_models.majority import MajorityVote
+from consilience.label_models.structure import find_dependencies
 from consilience.label_models.zoo import model_of_kind
 from consilience.store import arrays
 
 GAIN_WORTH_HAVING = 0.01  # gamma of the paper: below this bound counting is enough
-FITS = 1.15  # residual correlation up to which the functions pass for independent
+FITS = 1.15  # residual correlation up to which a model is believed
 BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fooled itself
-SHRINK = 2 / 3  # how much of its tables the cautious model keeps at the prior
-GOLD_ENOUGH = 30  # covered rows with gold from which gold decides
+GOLD_ENOUGH = 30  # covered rows with gold from which gold has a say
+VOICES = 0.5  # share of the rows on which three vote from which a model that fits is believed whatever there is to gain
+MOST_FUNCTIONS = 200  # dependencies are not looked for among more
 
-CANDIDATES: dict[str, Callable[[], BaseLabelModel]] = {
-    "majority vote": MajorityVote,
-    "Dawid-Skene": DawidSkene,
-    "cautious Dawid-Skene": lambda: DawidSkene(shrink=SHRINK, balance="uniform"),
-}
+COUNTING, PLAIN, LINKED, CROWD, ALL = (
+    "majority vote",
+    "Dawid-Skene",
+    "Dawid-Skene with dependencies",
+    "Dawid-Skene of crowds",
+    "committee",
+)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found on the way to a choice, None where it was not asked. Shares are of the rows fitted on."""
+    """What was found on the way to a choice, None where it was not asked. Shares are of the rows fitted on.
+
+    voices: on which three functions or more vote. residual: what Dawid-Skene leaves unexplained of how functions agree;
+    linked_residual: the same with the dependencies, pairs of names, taken in.
+    """
 
     covered: float
     density: float
     advantage_bound: float
     ties: float
+    voices: float
+    crowd: bool | None
     residual: float | None
+    dependencies: list[list[str]] | None
+    linked_residual: float | None
     overturned: float
     gold_rows: int
     gold_accuracy: dict[str, float]
@@ -53,10 +76,13 @@ class Findings:
 class LabelModel(BaseLabelModel):
     """Picks by itself between counting votes and learning how far to trust each function.
 
-    The order of asking: with 30 or more covered rows of gold, gold decides. Else, if the votes leave little to gain
-    (`advantage_bound`, and half of the ties), counting is enough. Else, if votes contradict each other enough to tell,
-    and a Dawid-Skene model explains how functions agree (`residual_correlation`), it is used as it is; if not, a
-    cautious one that stays near its prior, unless that one overturns more clear majorities than is believable.
+    The order of asking: if the votes leave little to gain (`advantage_bound`), and few rows have the three votes it
+    takes to learn from, counting is enough. If functions look
+    like workers who were given rows, it is Dawid and Skene's model of crowds. Else, if a Dawid-Skene model explains how
+    functions agree (`residual_correlation`), it is used, with the dependencies between functions where these explain
+    the rest. Else a committee of models, unless that overturns more clear majorities than is believable: then counting.
+    With 30 or more covered rows of gold, another model is taken if it is better on them by more than chance would have
+    it.
 
     chosen_: the model that was picked. findings_: the figures and the reason; `print(model)` says them.
 
@@ -73,21 +99,27 @@ class LabelModel(BaseLabelModel):
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         tried = _Candidates(evidence, self.function_names_, balance, seed)
+        name, reason = tried.chosen_by_votes()
         gold_rows = int(evidence.counts[_scorable(evidence)].sum())
-        name, reason = tried.chosen_by_gold(gold_rows) if gold_rows >= GOLD_ENOUGH else tried.chosen_by_votes()
+        if gold_rows >= GOLD_ENOUGH:
+            name, reason = tried.chosen_by_gold(name, reason, gold_rows)
         scored = tried.gold_accuracy() if gold_rows else {}  # before the chosen model is fitted again with gold
         self.chosen_ = tried[name]
         self.accuracy_means = self.chosen_.accuracy_means
         if (evidence.known >= 0).any():
             self.chosen_.fit_evidence(evidence, self.function_names_, balance, seed)
         self.class_balance_, self.accuracies_ = self.chosen_.class_balance_, self.chosen_.accuracies_
-        total = evidence.counts.sum()
+        total, asked = evidence.counts.sum(), tried.__dict__
         self.findings_ = Findings(
             covered=float(evidence.counts @ evidence.covered / total),
             density=float(evidence.counts @ (evidence.votes >= 0).sum(axis=1) / total),
             advantage_bound=tried.bound,
             ties=tried.ties,
-            residual=tried.__dict__.get("residual"),
+            voices=tried.voices,
+            crowd=asked.get("crowd"),
+            residual=asked.get("residual"),
+            dependencies=asked.get("dependencies"),
+            linked_residual=asked.get("linked_residual"),
             overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
             gold_rows=gold_rows,
             gold_accuracy=scored,
@@ -106,7 +138,11 @@ class LabelModel(BaseLabelModel):
             f"weighting could set right at most about {found.advantage_bound:.1%} of them; {found.ties:.1%} are ties",
             f"picked {found.chosen}: {found.reason}",
         ]
-        if found.chosen != "majority vote":
+        if found.dependencies:
+            pairs = ", ".join(" - ".join(pair) for pair in found.dependencies[:5])
+            more = f" and {len(found.dependencies) - 5} more" if len(found.dependencies) > 5 else ""
+            lines.append(f"{len(found.dependencies)} pairs of functions depend on one another: {pairs}{more}")
+        if found.chosen != COUNTING:
             lines.append(f"against majority vote it decides {found.overturned:.1%} of the clear majorities otherwise")
         if found.gold_accuracy:
             scores = ", ".join(f"{name} {score:.1%}" for name, score in found.gold_accuracy.items())
@@ -141,55 +177,119 @@ class _Candidates:
         self.balance, self.seed = balance, seed
         self.fitted: dict[str, BaseLabelModel] = {}
         self.bound, self.ties = advantage_bound(evidence), tie_share(evidence)
+        self.voices = many_voices(evidence)
 
     def __getitem__(self, name: str) -> BaseLabelModel:
         if name not in self.fitted:
-            self.fitted[name] = CANDIDATES[name]().fit_evidence(self.unlabelled, self.names, self.balance, self.seed)
+            self.fitted[name] = self._make(name).fit_evidence(self.unlabelled, self.names, self.balance, self.seed)
         return self.fitted[name]
+
+    def _make(self, name: str) -> BaseLabelModel:
+        if name == LINKED:
+            return DawidSkene(dependencies=self.dependencies)
+        if name == CROWD:
+            return DawidSkene(abstains="ignored")
+        plain: dict[str, type[BaseLabelModel]] = {COUNTING: MajorityVote, PLAIN: DawidSkene, ALL: Committee}
+        return plain[name]()
+
+    @cached_property
+    def crowd(self) -> bool:
+        """Whether the functions are workers who were given rows."""
+        return is_crowd(self.unlabelled)
 
     @cached_property
     def residual(self) -> float:
         """What the plain model leaves unexplained of how functions agree."""
-        plain = self["Dawid-Skene"]
-        assert isinstance(plain, DawidSkene)
-        return residual_correlation(self.unlabelled, plain.theta_, plain.prior_)
+        return self._unexplained(PLAIN)
 
-    def gold_accuracy(self) -> dict[str, float]:
-        """Accuracy of each model on the covered rows with gold, which it has not seen."""
-        return {name: _gold_accuracy(self[name], self.evidence) for name in CANDIDATES}
+    @cached_property
+    def dependencies(self) -> list[list[str]]:
+        """Pairs of functions that agree more than their accuracy explains."""
+        return [list(pair) for pair in find_dependencies(self.unlabelled, names=self.names).pairs]
 
-    def chosen_by_gold(self, gold_rows: int) -> tuple[str, str]:
-        """Name of the most accurate model, and why; counting where it is as good as any."""
-        scored = self.gold_accuracy()
-        best = max(scored, key=lambda name: scored[name])  # the first of equals, and counting is first
-        return best, f"most accurate on the {gold_rows} covered rows of gold"
+    @cached_property
+    def linked_residual(self) -> float:
+        """What is still unexplained with the dependencies taken in."""
+        return self._unexplained(LINKED)
+
+    def _unexplained(self, name: str) -> float:
+        model = self[name]
+        assert isinstance(model, DawidSkene)
+        edges = [(self.names.index(first), self.names.index(second)) for first, second in model.edges_]
+        together = [group for group in components(edges, len(self.names)) if len(group) > 1]
+        return residual_correlation(self.unlabelled, model.theta_, model.prior_, together)
 
     def chosen_by_votes(self) -> tuple[str, str]:
         """Name of the model to use, and why, from the votes alone."""
-        if self.bound + self.ties / 2 < GAIN_WORTH_HAVING:
-            return "majority vote", "so few votes contradict each other that counting is enough"
-        excess = f"residual correlation {self.residual:.1f}"
-        if self.bound >= GAIN_WORTH_HAVING and self.residual <= FITS:
-            return "Dawid-Skene", f"it explains how functions agree ({excess}, 1 by chance)"
-        upset = overturned(self.unlabelled, self["cautious Dawid-Skene"]._proba(self.evidence.votes))
-        if upset > max(BELIEVABLE * self.bound, self.ties / 2):
-            return "majority vote", (
-                f"the functions copy one another ({excess}, not 1), and a generative model would overturn {upset:.1%} "
-                "of the clear majorities, which the votes do not justify"
+        little_to_gain = self.bound < GAIN_WORTH_HAVING
+        if little_to_gain and self.voices < VOICES:
+            return COUNTING, "so few clear majorities could be wrong that counting is enough"
+        if self.crowd:
+            return CROWD, "functions look like workers who were given rows: their silence says nothing"
+        if len(self.names) <= MOST_FUNCTIONS:
+            if self.residual <= FITS:
+                return PLAIN, f"it explains how functions agree (residual correlation {self.residual:.1f}, 1 by chance)"
+            if (
+                0 < len(self.dependencies) <= len(self.names)
+                and self.linked_residual <= FITS
+                and self.linked_believable
+            ):
+                return LINKED, (
+                    "some functions depend on one another, and with that it explains how all agree (residual "
+                    f"correlation {self.linked_residual:.1f}, without it {self.residual:.1f}, 1 by chance)"
+                )
+        if little_to_gain:
+            return COUNTING, "no model explains how functions agree, and few clear majorities could be wrong"
+        return self._of_no_single_model()
+
+    @property
+    def linked_believable(self) -> bool:
+        """Whether rows have votes enough to learn from, or the model stays near what counting says."""
+        return self.voices >= VOICES or self._upset(LINKED) <= BELIEVABLE * self.bound
+
+    def _upset(self, name: str) -> float:
+        return overturned(self.unlabelled, self[name]._proba(self.evidence.votes))
+
+    def _of_no_single_model(self) -> tuple[str, str]:
+        upset, found = self._upset(ALL), self.__dict__.get("residual")
+        excess = "" if found is None else f" (residual correlation {found:.1f}, 1 by chance)"
+        if upset > BELIEVABLE * self.bound:
+            return COUNTING, (
+                f"the functions copy one another{excess}, and learning would overturn {upset:.1%} of the clear "
+                "majorities, which the votes do not justify"
             )
-        if self.residual <= FITS:
-            return "cautious Dawid-Skene", "votes contradict each other too seldom to tell if functions are independent"
-        return "cautious Dawid-Skene", f"the functions are not independent ({excess}, not 1)"
+        return ALL, f"no single model explains how functions agree{excess}"
+
+    def gold_accuracy(self) -> dict[str, float]:
+        """Accuracy of each model on the covered rows with gold, which it has not seen."""
+        rows = _scorable(self.evidence)
+        weight = self.evidence.counts[rows]
+        return {
+            name: float(weight @ self._right(name) / weight.sum()) if rows.any() else np.nan for name in self._rivals()
+        }
+
+    def chosen_by_gold(self, name: str, reason: str, gold_rows: int) -> tuple[str, str]:
+        """The model that beats the one chosen by more than chance on the gold, if there is one; counting goes first."""
+        weight = self.evidence.counts[_scorable(self.evidence)]
+        best, lead = name, 0.0
+        for rival in self._rivals():
+            gained = self._right(rival).astype(float) - self._right(name)
+            standard_error = np.sqrt(weight @ gained**2)
+            if standard_error > 0 and weight @ gained / standard_error > max(lead, 1.0):
+                best, lead = rival, float(weight @ gained / standard_error)
+        if best == name:
+            return name, f"{reason}; no other model is better by more than chance on {gold_rows} covered rows of gold"
+        return best, f"better than {name} on the {gold_rows} covered rows of gold, by {lead:.1f} standard errors"
+
+    def _rivals(self) -> list[str]:
+        linked = [LINKED] if self.__dict__.get("dependencies") else []
+        return [COUNTING, PLAIN, *linked, CROWD, ALL]
+
+    def _right(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which of the covered patterns with gold a model gets right; it has not seen their gold."""
+        rows, model = _scorable(self.evidence), self[name]
+        return best_class(model._proba(self.evidence.votes[rows]), model.class_balance_) == self.evidence.known[rows]
 
 
 def _scorable(evidence: Evidence) -> npt.NDArray[np.bool_]:
     return (evidence.known >= 0) & evidence.covered
-
-
-def _gold_accuracy(model: BaseLabelModel, evidence: Evidence) -> float:
-    """Share of covered rows with gold that the model gets right; it has not seen their gold."""
-    rows = _scorable(evidence)
-    if not rows.any():
-        return float("nan")
-    guess = best_class(model._proba(evidence.votes[rows]), model.class_balance_)
-    return float(evidence.counts[rows] @ (guess == evidence.known[rows]) / evidence.counts[rows].sum())

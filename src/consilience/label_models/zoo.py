@@ -14,6 +14,7 @@ ZOO = {
     "DataProgramming": "data_programming",
     "DawidSkene": "dawid_skene",
     "HyperLabelModel": "hyper",
+    "Committee": "committee",
     "EBCC": "ebcc",
     "OneCoin": "one_coin",
     "LabelModel": "choose",
