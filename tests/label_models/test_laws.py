@@ -14,13 +14,21 @@ from tests.strategies import class_names, vote_matrices
 
 from consilience import DawidSkene, LabelMatrix, LabelModel, MajorityVote, apply, keywords, read
 from consilience.errors import LabelError, ModelError, StoreError, VoteError
-from consilience.label_models import OneCoin
+from consilience.label_models import DataProgramming, OneCoin
 from consilience.label_models.base import best_class
 from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
 
-MODELS = [MajorityVote, DawidSkene, OneCoin, LabelModel, lambda: DawidSkene(shrink=0.5, balance="uniform")]
+MODELS = [
+    MajorityVote,
+    DawidSkene,
+    OneCoin,
+    DataProgramming,
+    LabelModel,
+    lambda: DawidSkene(shrink=0.5, balance="uniform"),
+    lambda: DataProgramming(dependencies="learn", balance="learn"),
+]
 SIMULATED = simulate(300, 5, ["ham", "spam"], balance=[0.7, 0.3], seed=3)
 
 
