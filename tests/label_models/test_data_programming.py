@@ -1,4 +1,4 @@
-"""Data programming: sums, likelihood, gradient and posterior against enumeration; known dependencies against the truth."""
+"""Data programming: sums, likelihood, gradient, posterior against enumeration; known dependencies against the truth."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from consilience.label_models import (
     EBCC,
     Calibrated,
     Committee,
+    DataProgramming,
     HyperLabelModel,
     MomentMatching,
     OneCoin,
@@ -47,6 +48,8 @@ MODELS = [
     MomentMatching,
     Calibrated,
     lambda: Calibrated(DawidSkene(), method="bias"),
+    DataProgramming,
+    lambda: DataProgramming(dependencies="learn", balance="learn"),
 ]
 SIMULATED = simulate(300, 5, ["ham", "spam"], balance=[0.7, 0.3], seed=3)
 

@@ -1,4 +1,4 @@
-"""The one-coin model: agrees with the formula in loops, climbs its likelihood, and finds the truth where there is one."""
+"""One coin a function: agrees with the formula in loops, climbs its likelihood, finds the truth where there is one."""
 
 from __future__ import annotations
 

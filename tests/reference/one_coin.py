@@ -1,4 +1,4 @@
-"""One accuracy a function by EM, row by row. Source: Ratner et al. 2016, independent case; sets of labels as in NPLM."""
+"""One accuracy a function by EM, row by row. Source: Ratner et al. 2016, independent case; sets of labels: NPLM."""
 
 from __future__ import annotations
 

@@ -151,14 +151,15 @@ class DataProgramming(BaseLabelModel):
         return bool(self.dependencies_) and bool((self.accuracies_ < Coins(evidence).chance).any())
 
     def _learned(self, evidence: Evidence) -> list[Dependency]:
-        """Pairs found in the votes, strongest first, as long as sums stay exact."""
+        """Pairs found in the votes, strongest first: no more than functions, and as long as sums stay exact."""
         from consilience.label_models.structure import find_dependencies
 
         places = {name: j for j, name in enumerate(self.function_names_)}
         kept: list[tuple[int, int]] = []
         for first, second in find_dependencies(evidence, names=self.function_names_).pairs:
             longer = [*kept, (places[first], places[second])]
-            if cells_of(components_of(len(places), longer), evidence.n_symbols + 1) <= self.max_states:
+            cells = cells_of(components_of(len(places), longer), evidence.n_symbols + 1)
+            if len(kept) < len(places) and cells <= self.max_states:
                 kept = longer
             else:
                 self.left_out_.append((first, second))
@@ -207,7 +208,7 @@ class DataProgramming(BaseLabelModel):
         lines = [str(one) for one in self.dependencies_]
         if self.left_out_:
             pairs = ", ".join(f"{first} and {second}" for first, second in self.left_out_)
-            why = "sums would be too large" if self.dependencies_ else "functions would be worse than guesses with them"
+            why = "there are too many" if self.dependencies_ else "functions would be worse than guesses with them"
             lines.append(f"found but left out, as {why}: {pairs}")
         return lines
 

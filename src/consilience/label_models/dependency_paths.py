@@ -14,6 +14,12 @@ Scored = dict[tuple[int, int], float]  # pairs of places of functions, the lower
 Path = list[tuple[float, int]]
 
 STEPS = 25  # as many points as the paper's path has
+NOISE = 1.5  # times sqrt(2 log(pairs) / n), which the largest of so many correlations of unrelated votes stays under
+
+
+def noise_floor(m: int, n: float) -> float:
+    """What the greatest correlation of any two of m unrelated functions on n rows stays under."""
+    return float(NOISE * np.sqrt(2 * np.log(m * (m - 1) / 2 + 1) / n))
 
 
 def thresholds(strictest: float, most_lenient: float) -> Floats:

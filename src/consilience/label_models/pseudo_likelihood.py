@@ -20,14 +20,13 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from consilience.label_models.base import Evidence, Floats
-from consilience.label_models.dependency_paths import Path, Scored, elbow, thresholds
+from consilience.label_models.dependency_paths import Path, Scored, elbow, noise_floor, thresholds
 from consilience.label_models.residual_search import Reading, pairwise_shares
 from consilience.labeling.patterns import columns_per_word, pack
 
 MAX_CANDIDATES = 12  # other functions that one may lean on: distinct votes of so many are still few
 NEWTON_STEPS = 25
 CLOSE = 1e-7
-NOISE = 1.5  # times sqrt(2 log(pairs) / n), which the largest of so many correlations of unrelated votes stays under
 
 
 def pseudo_likelihood_dependencies(
@@ -38,7 +37,7 @@ def pseudo_likelihood_dependencies(
     m, n = len(scores), evidence.counts.sum()
     if m < 2:
         return {}, [], min_strength
-    least = max(min_strength, NOISE * float(np.sqrt(2 * np.log(m * (m - 1) / 2 + 1) / n)))
+    least = max(min_strength, noise_floor(m, float(n)))
     penalties = thresholds(float(scores.max()), least)
     entered: Scored = {}
     with threadpool_limits(1, "blas"):

@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from consilience.errors import ModelError
 from consilience.label_models.base import Evidence, Floats
-from consilience.label_models.dependency_paths import Path, Scored, elbow, path_of
+from consilience.label_models.dependency_paths import Path, Scored, elbow, noise_floor, path_of
 from consilience.label_models.residual_search import pairwise_shares
 
 Places = npt.NDArray[np.intp]
 
-SHRINK = 0.02  # share of the identity in the correlations
+SHRINK = 0.02  # least share of the identity in the correlations
 LOW_RANK = 0.5  # price of the low-rank part, in units of 1/sqrt(columns)
 SPARSE = 0.5  # price of the sparse part, likewise
 STEPS = 300
@@ -40,11 +40,11 @@ def robust_pca_dependencies(evidence: Evidence, min_strength: float) -> tuple[Sc
         )
     with threadpool_limits(1, "blas"):
         correlation, block = vote_correlations(evidence)
-        sparse, _ = split(correlation, block)
+        sparse = split(correlation, block)[0] if len(block) else correlation
     size = np.zeros((m, m))
     np.add.at(size, (block[:, None], block[None, :]), sparse**2)
     size = np.triu(np.sqrt(size), 1)
-    path = path_of(size, min_strength)
+    path = path_of(size, max(min_strength, noise_floor(m, float(evidence.counts.sum()))))
     chosen = path[elbow(path, m)][0]
     found = {(int(a), int(b)): float(size[a, b]) for a, b in np.argwhere(size >= chosen)}
     return found, path, chosen
@@ -59,7 +59,8 @@ def vote_correlations(evidence: Evidence) -> tuple[Floats, Places]:
     block = np.repeat(np.arange(m), s)[kept]
     covariance = (joint - np.outer(share, share))[np.ix_(kept, kept)]
     spread = np.sqrt(np.diag(covariance))
-    return (1 - SHRINK) * covariance / np.outer(spread, spread) + SHRINK * np.eye(len(kept)), block
+    shrink = max(SHRINK, len(kept) / (len(kept) + float(evidence.counts.sum())))
+    return (1 - shrink) * covariance / np.outer(spread, spread) + shrink * np.eye(len(kept)), block
 
 
 def split(correlation: Floats, block: Places) -> tuple[Floats, Floats]:
