@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from consilience.cli.session import HERE, Folder, Json, opened, session
+from consilience.label_models.zoo import names_of_models
 
 
 def fit(
-    model: Annotated[str, typer.Option(help="auto, dawid-skene or majority.")] = "auto",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(names_of_models())}.")] = "auto",
     gold: Annotated[bool, typer.Option("--gold", help="Let it use the gold of the dev rows too.")] = False,
     seed: Annotated[int, typer.Option(help="For models that draw random numbers.")] = 0,
     project: Folder = HERE,

@@ -28,6 +28,7 @@ from consilience.label_models.base import BaseLabelModel, Evidence, Floats, best
 from consilience.label_models.committee import Committee
 from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.edges import components
+from consilience.label_models.identifiability import warnings_of
 from consilience.label_models.majority import MajorityVote
 from consilience.label_models.structure import find_dependencies
 from consilience.label_models.zoo import model_of_kind
@@ -54,7 +55,7 @@ class Findings:
     """What was found on the way to a choice, None where it was not asked. Shares are of the rows fitted on.
 
     voices: on which three functions or more vote. residual: what Dawid-Skene leaves unexplained of how functions agree;
-    linked_residual: the same with the dependencies, pairs of names, taken in.
+    linked_residual: the same with the dependencies, pairs of names, taken in. warnings: reasons to doubt all of it.
     """
 
     covered: float
@@ -71,6 +72,7 @@ class Findings:
     gold_accuracy: dict[str, float]
     chosen: str
     reason: str
+    warnings: list[str]
 
 
 class LabelModel(BaseLabelModel):
@@ -125,6 +127,7 @@ class LabelModel(BaseLabelModel):
             gold_accuracy=scored,
             chosen=name,
             reason=reason,
+            warnings=warnings_of(evidence, self.function_names_, self.chosen_),
         )
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
@@ -147,7 +150,7 @@ class LabelModel(BaseLabelModel):
         if found.gold_accuracy:
             scores = ", ".join(f"{name} {score:.1%}" for name, score in found.gold_accuracy.items())
             lines.append(f"on {found.gold_rows} covered rows of gold: {scores}")
-        return lines
+        return [*lines, *(f"warning: {line}" for line in found.warnings)]
 
     def __str__(self) -> str:
         return "\n".join(self.findings()) if hasattr(self, "findings_") else "LabelModel, not fitted"

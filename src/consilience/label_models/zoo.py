@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 from consilience.errors import ModelError, nearest
@@ -30,6 +31,12 @@ def model_named(name: str) -> type[BaseLabelModel]:
     if name not in ZOO:
         raise ModelError(f"There is no label model {name!r}.\nFix: {nearest(name, ZOO)}")
     return getattr(importlib.import_module(f"consilience.label_models.{ZOO[name]}"), name)
+
+
+def names_of_models() -> dict[str, str]:
+    """What a model is called on the command line, and its class: "dawid-skene", and "auto" for LabelModel."""
+    spoken = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower(): name for name in ZOO}
+    return {"auto": "LabelModel", "majority": "MajorityVote", **spoken}
 
 
 def model_of_kind(kind: str) -> type[BaseLabelModel]:

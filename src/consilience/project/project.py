@@ -25,10 +25,8 @@ from consilience.end_models.report import Report, make_report, report_votes
 from consilience.end_models.text_classifier import TextClassifier
 from consilience.errors import DataError, ModelError, StoreError, nearest
 from consilience.label_models.base import BaseLabelModel
-from consilience.label_models.choose import LabelModel
-from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.majority import MajorityVote
-from consilience.label_models.zoo import load_label_model
+from consilience.label_models.zoo import load_label_model, model_named, names_of_models
 from consilience.labeling.apply import apply
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix
 from consilience.project.columns import StoredColumns
@@ -40,12 +38,6 @@ from consilience.store.arrays import pack
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs, replacing
 from consilience.views import plain
-
-MODELS: dict[str, Callable[[], BaseLabelModel]] = {
-    "auto": LabelModel,
-    "dawid-skene": DawidSkene,
-    "majority": MajorityVote,
-}
 
 
 @dataclass(frozen=True)
@@ -293,13 +285,15 @@ class Project:
     def fit(self, model: str = "auto", *, gold: bool = False, seed: int = 0) -> tuple[BaseLabelModel, Run]:
         """Fit a label model on the votes on train rows.
 
-        model: "auto", "dawid-skene" or "majority". gold: let it use the gold of dev rows too.
+        model: "auto", "majority", or the name of another in small letters, such as "dawid-skene"; see
+            consilience.label_models. gold: let it use the gold of dev rows too.
         """
-        if model not in MODELS:
-            raise ModelError(f"There is no label model {model!r}.\nFix: {nearest(model, MODELS)}")
+        models = names_of_models()
+        if model not in models:
+            raise ModelError(f"There is no label model {model!r}.\nFix: {nearest(model, models)}")
         votes = self.matrix.on(self.split["train"])
         known = self.matrix.on(self.part_named("dev")) if gold else None
-        fitted = MODELS[model]().fit(votes, gold=known, seed=seed)
+        fitted = model_named(models[model])().fit(votes, gold=known, seed=seed)
         record: dict[str, Any] = {
             "model": model,
             "gold": gold,
