@@ -1,6 +1,6 @@
 """Train the network behind HyperLabelModel on simulated worlds, and write it where the package has it.
 
-    python training/hyper/train.py --minutes 30 [--seed 1] [--out src/consilience/label_models/hyper.npz]
+    python training/hyper/train.py [--steps 16000] [--seed 1] [--out src/consilience/label_models/hyper.npz]
 
 Needs the extra `torch`. The loss is the cross-entropy of the truth with every class weighing the same, so that what is
 learned is the evidence of the votes under even classes. Every 400 steps the loss and the accuracy on 192 worlds kept
@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from network import Network, Worlds, total
 from worlds import world
 
+RATE = 3e-3
 CLASSES = (2, 2, 2, 3, 4, 5, 6, 8, 10)
 TOGETHER, LEAST_COVERED = 8, 20
 HEAVIEST = 8.0  # how much a row of a rare class may weigh
@@ -69,40 +70,39 @@ def scores(network: Network, batches: list[Batch]) -> str:
     return f"loss {np.mean(losses):.4f}  accuracy {np.mean(right):.4f}  majority vote {np.mean(counted):.4f}"
 
 
-def train(minutes: float, seed: int, out: Path) -> None:
-    """Train for some minutes, the learning rate falling to nothing; write the arrays at the end."""
+def train(steps: int, seed: int, out: Path) -> None:
+    """Train for some steps, the learning rate falling to nothing; write the arrays at the end."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng, aside = np.random.default_rng(seed), np.random.default_rng(999)
     kept_aside = [batch(aside, 16) for _ in range(12)]
     network = Network()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-3)
-    began, step = time.monotonic(), 0
-    while (done := (time.monotonic() - began) / (60 * minutes)) < 1:
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
+    began = time.monotonic()
+    for step in range(1, steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * min(1, (step + 1) / 100) * (1 - done) + 1e-5
+            group["lr"] = RATE * min(1, step / 100) * (1 - step / steps) + 1e-5
         made, truth = batch(rng, TOGETHER)
         covered, uncovered = loss_of(network(made), made, truth)
         optimizer.zero_grad()
         (covered + UNCOVERED * uncovered).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        step += 1
         if step % 400 == 0:
             print(f"{step:6d} steps  {time.monotonic() - began:5.0f} s  {scores(network, kept_aside)}", flush=True)
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
     with out.open("wb") as opened:
         np.savez_compressed(opened, **arrays)
-    print(f"{step} steps; {scores(network, kept_aside)}; {out}")
+    print(f"{steps} steps; {scores(network, kept_aside)}; {out}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--steps", type=int, default=16_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=PACKAGE)
     options = parser.parse_args()
-    train(options.minutes, options.seed, options.out)
+    train(options.steps, options.seed, options.out)
 
 
 if __name__ == "__main__":
