@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from consilience.label_models.dawid_skene import DawidSkene as DawidSkene
     from consilience.label_models.majority import MajorityVote as MajorityVote
     from consilience.labeling.apply import apply as apply
+    from consilience.labeling.crowd import crowd as crowd
+    from consilience.labeling.crowd import crowd_matrix as crowd_matrix
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
@@ -44,6 +46,8 @@ _HOME = {
     "TextClassifier": "end_models.text_classifier",
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
+    "crowd": "labeling.crowd",
+    "crowd_matrix": "labeling.crowd",
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",
