@@ -148,6 +148,16 @@ def test_right_and_wrong_votes_are_spread_over_what_a_function_says():
     assert np.allclose(wrong[0, 2], [1 / 3, 1 / 3, 0, 1 / 3]) and right[1, 0].tolist() == [1, 0, 0, 0]
 
 
+@pytest.mark.parametrize("options", FORMS)
+def test_votes_for_sets_of_labels_are_understood(options):
+    labels = Labels("cat", "dog", "car", groups={"animal": ["cat", "dog"]})
+    matrix = LabelMatrix.from_votes([[3, 0, 0], [3, 1, 1], [2, 2, 2], [3, 0, -1]] * 20, labels)
+    model = DawidSkene(**options).fit(matrix)
+    proba = model.predict_proba(LabelMatrix.from_votes([[3, -1, -1], [3, 0, 0], [2, -1, -1]], labels))
+    assert proba[0, 2] < 0.2 and proba[1].argmax() == 0 and proba[2].argmax() == 2
+    assert (model.accuracies_ > 0.7).all()
+
+
 @pytest.mark.parametrize("options", [{"abstains": "never"}, {"form": "two coins"}])
 def test_settings_that_cannot_be_are_refused(options):
     with pytest.raises(ModelError, match=r"DawidSkene\(abstains=.*\) cannot be.\nFix"):
