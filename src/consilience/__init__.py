@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from consilience.label_models.multi_label import MultiLabel as MultiLabel
     from consilience.labeling.apply import apply as apply
     from consilience.labeling.apply_multi import apply_multi as apply_multi
+    from consilience.labeling.crowd import crowd as crowd
+    from consilience.labeling.crowd import crowd_matrix as crowd_matrix
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
@@ -54,6 +56,8 @@ _HOME = {
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
     "apply_multi": "labeling.apply_multi",
+    "crowd": "labeling.crowd",
+    "crowd_matrix": "labeling.crowd",
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",

@@ -67,7 +67,7 @@ def read(
     "no text in column 'body'"
     """
     as_written = {text or "text", id or "id", gold}
-    raw = _load(source, format, delimiter, quote, columns, as_written)
+    raw = load(source, format, delimiter, quote, columns, as_written)
     frame, lines, rejects = raw.frame, raw.lines, list(raw.rejects)
     if not len(frame):
         raise DataError(f"{_name(source)} has no readable rows.{_why(rejects)}\nFix: check the file and its format.")
@@ -91,7 +91,7 @@ def read(
     return Table(frame, id=id, text=text, gold=gold, labels=labels, unit=unit, rejects=rejects)
 
 
-def _load(
+def load(
     source: Any,
     format: str | None,
     delimiter: str | None,
@@ -99,6 +99,7 @@ def _load(
     columns: Sequence[str] | None,
     as_written: set[str | None],
 ) -> Raw:
+    """The source as one frame, before ids, text and gold are settled. Raises DataError if it cannot be."""
     if not isinstance(source, (str, Path)):
         return from_memory(source)
     path = Path(source)

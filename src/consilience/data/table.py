@@ -220,7 +220,7 @@ def concat(tables: Sequence[Table]) -> Table:
     )
 
 
-def _whole(values: pl.Series) -> pl.Series:
+def whole(values: pl.Series) -> pl.Series:
     """Integers that became floats because some are missing, as integers again."""
     if values.dtype.is_float() and (values.drop_nans().drop_nulls() % 1 == 0).all():
         return values.fill_nan(None).cast(pl.Int64)
@@ -234,12 +234,12 @@ def as_gold(values: pl.Series, names: Mapping[Any, str] | None) -> pl.Series:
     """
     if names is not None:
         lookup = {str(key): name for key, name in names.items()}
-        text = _whole(values).cast(pl.String)
+        text = whole(values).cast(pl.String)
         unknown = [v for v in text.drop_nulls().unique().to_list() if v not in lookup and v != ""]
         if unknown:
             raise DataError(
                 f"Gold {unknown[0]!r} has no name.\nFix: add it to gold_names; {nearest(unknown[0], lookup)}"
             )
         return text.replace_strict(lookup, default=None, return_dtype=pl.String)
-    text = _whole(values).cast(pl.String).str.strip_chars()
+    text = whole(values).cast(pl.String).str.strip_chars()
     return text.set(text.is_in(["", "NaN", "nan", "None", "null"]), None)
