@@ -26,6 +26,8 @@ import numpy as np
 
 from stopwatch import clocked
 
+MOST_TRIPLES = 50_000_000  # of functions, times classes, that FlyingSquid goes through in some minutes
+
 Votes = np.ndarray
 Model = Callable[[Votes, Votes, int, int], np.ndarray]  # votes to fit on, votes to label, classes, seed -> (n, k)
 
@@ -40,6 +42,8 @@ def snorkel(fit_on: Votes, votes: Votes, k: int, seed: int, **training: Any) -> 
 
 def flying_squid(fit_on: Votes, votes: Votes, k: int, seed: int) -> np.ndarray:
     """Triplets for two classes; one class against the rest for more. Labels each distinct row of votes once."""
+    if votes.shape[1] ** 3 * k > MOST_TRIPLES:
+        raise ValueError(f"{votes.shape[1]} functions and {k} classes have too many triples to go through")
     models = import_module("pgmpy.models")
     models.MarkovModel = models.DiscreteMarkovNetwork  # its name when FlyingSquid was written
     label_model = import_module("flyingsquid.label_model").LabelModel
