@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import consilience as cs
-from consilience.testing import Simulated, simulate
+from consilience.testing import simulate
 from our_models import COUNTING, Make, our_models
 from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, table
 from scores import calibration_error
@@ -84,33 +84,9 @@ class Known:
 
 
 def drawn(case: Case, n: int, seed: int) -> Known:
-    """Simulate a case: independent votes first, then copying."""
-    made = simulate(n, case.functions, seed=seed, **SETTINGS[case.setting])
-    votes, theta = made.matrix.votes.copy(), made.theta.copy()
-    rng = np.random.default_rng([seed, 1])
-    for first, second in case.pairs:
-        repeats = rng.random(n) < COPY_RATE
-        votes[repeats, second] = votes[repeats, first]
-        theta[second] = COPY_RATE * theta[first] + (1 - COPY_RATE) * theta[second]
-    matrix = cs.LabelMatrix.from_votes(votes, made.matrix.labels)
-    accuracies = Simulated(matrix, made.truth, theta, made.balance).accuracies
-    return Known(matrix, made.truth, accuracies, bayes_codes(votes, made.theta, made.balance, case.pairs))
-
-
-def bayes_codes(votes: np.ndarray, own: np.ndarray, balance: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """The best guess from these votes, knowing what each function says by itself and which of them copy.
-
-    votes: (n, m); own: (m, k, k+1), symbol 0 is abstaining; balance: (k,). returns: (n,). A copy's vote is worth what
-    it says by itself where it differs from the first's, and almost nothing where it does not.
-    """
-    source = {second: first for first, second in pairs}
-    joint = np.repeat(np.log(balance)[:, None], len(votes), axis=1)
-    for j, says in enumerate(own):
-        p = says[:, votes[:, j] + 1]
-        if j in source:
-            p = (1 - COPY_RATE) * p + COPY_RATE * (votes[:, j] == votes[:, source[j]])
-        joint += np.log(p)
-    return joint.argmax(axis=0)
+    """Simulate a case."""
+    made = simulate(n, case.functions, seed=seed, pairs=case.pairs, copy_rate=COPY_RATE, **SETTINGS[case.setting])
+    return Known(made.matrix, made.truth, made.accuracies, made.bayes_codes())
 
 
 def measured(make: Make, known: Known, seed: int) -> dict[str, float]:

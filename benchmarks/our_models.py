@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from consilience.label_models import EBCC, DawidSkene
 from consilience.label_models.base import BaseLabelModel
 from consilience.label_models.zoo import ZOO, model_named
 
@@ -12,7 +13,9 @@ COUNTING = "MajorityVote"  # what all others are held against
 
 # models that are worth a line of their own with settings that are not the default
 VARIANTS: Mapping[str, Make] = {
-    "cautious DawidSkene": lambda: model_named("DawidSkene")(shrink=2 / 3, balance="uniform"),  # type: ignore[call-arg]
+    "DawidSkene, silence ignored": lambda: DawidSkene(abstains="ignored"),
+    "DawidSkene, silence ignored, even": lambda: DawidSkene(abstains="ignored", balance="uniform"),
+    "EBCC, silence ignored": lambda: EBCC(abstains="ignored"),
 }
 
 

@@ -20,10 +20,10 @@ def score(gold: np.ndarray, guess: np.ndarray, n_classes: int, metric: str) -> f
 def decided(proba: np.ndarray, balance: np.ndarray, covered: np.ndarray) -> np.ndarray:
     """Codes from probabilities, by the rule our own models follow.
 
-    Ties go to the label with the greater balance; so do rows without votes, whatever their probabilities say.
-    proba: (n, k); balance: (k,); covered: (n,) bool. returns: (n,).
+    Ties go to the label with the smaller balance; rows without votes, whatever their probabilities say, to the one with
+    the greatest. proba: (n, k); balance: (k,); covered: (n,) bool. returns: (n,).
     """
-    return best_class(np.where(covered[:, None], proba, balance), balance)
+    return np.where(covered, best_class(proba, balance), balance.argmax())
 
 
 def calibration_error(proba: np.ndarray, gold: np.ndarray, bins: int = 10) -> float:

@@ -11,21 +11,6 @@ def known_truth():
     return importlib.import_module("known_truth")
 
 
-def test_the_bayes_rule_knows_who_copies(known_truth):
-    rng = np.random.default_rng(0)
-    own, balance = rng.dirichlet(np.ones(3), size=(3, 2)), np.array([0.3, 0.7])
-    votes = rng.integers(-1, 2, size=(50, 3))
-    found = known_truth.bayes_codes(votes, own, balance, ((0, 2),))
-    for row, code in zip(votes, found, strict=True):
-        joint = []
-        for y in (0, 1):
-            alone = own[2, y, row[2] + 1]
-            copied = 1.0 if row[2] == row[0] else 0.0
-            both = own[0, y, row[0] + 1] * (0.8 * copied + 0.2 * alone)
-            joint.append(balance[y] * own[1, y, row[1] + 1] * both)
-        assert code == int(np.argmax(joint))
-
-
 def test_copies_are_as_accurate_as_is_said(known_truth):
     case = known_truth.Case(6, "balanced", "2 pairs", ((0, 5), (1, 4)))
     known = known_truth.drawn(case, 40_000, seed=1)

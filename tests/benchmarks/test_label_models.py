@@ -43,11 +43,11 @@ def test_what_a_model_is_fitted_on_has_no_gold(vote_sets):
     assert made.to_score.n_gold == len(made.to_score) == 2
 
 
-def test_ties_and_silent_rows_go_to_the_greater_balance():
+def test_ties_go_to_the_smaller_balance_and_silent_rows_to_the_greater():
     decided = importlib.import_module("scores").decided
     proba = np.array([[0.5, 0.5], [0.9, 0.1], [0.9, 0.1]])
     codes = decided(proba, np.array([0.4, 0.6]), np.array([True, True, False]))
-    assert codes.tolist() == [1, 0, 1]
+    assert codes.tolist() == [0, 0, 1]
 
 
 def test_f1_is_of_the_last_label():

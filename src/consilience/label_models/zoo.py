@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consilience.errors import ModelError, nearest
-from consilience.label_models.base import BaseLabelModel
-from consilience.store import arrays
+
+if TYPE_CHECKING:  # the command line reads the names for its help, and must not load anything heavy for that
+    from consilience.label_models.base import BaseLabelModel
 
 ZOO = {
     "MajorityVote": "majority",
@@ -49,5 +51,7 @@ def model_of_kind(kind: str) -> type[BaseLabelModel]:
 
 def load_label_model(source: Path | str | bytes) -> BaseLabelModel:
     """Whichever label model was saved there."""
+    from consilience.store import arrays
+
     meta, _ = arrays.load(source, "any")
     return model_of_kind(meta["kind"]).load(source)
