@@ -8,8 +8,8 @@ A model is fitted on the votes of the train part without its gold (on those of t
 no other part with gold), and scored on gold it has not seen, in the metric of the set: accuracy, or F1 of the last
 label. "All rows" counts rows without votes too. Ties go to the label that the model holds rarer, rows without votes to
 the most frequent one: ours decide so in `predict_codes`, and the same rule is applied to the probabilities of the
-others. "Ties at random" is majority vote with random labels there, as WRENCH has it (the mean of 20 draws). A model that draws random
-numbers is fitted with five seeds; mean ± standard deviation.
+others. "Ties at random" is majority vote with random labels there, as WRENCH has it (the mean of 20 draws). A model
+that draws random numbers is fitted with five seeds; mean ± standard deviation.
 
 With `--gold 50`, fifty covered rows with gold are drawn from the scored part and given to the model; all others are
 scored, for five draws. Beside it the same model without gold, on the same rows. Ours only.
