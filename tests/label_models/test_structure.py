@@ -40,7 +40,7 @@ def some_pairs(m, n_pairs, seed):
     return [(int(rng.choice(sources)), int(copier)) for copier in copiers]
 
 
-# F1 of .9 is the aim; all but one of some hundred such worlds gave 1
+# F1 of .9 is the aim; in 90 such worlds "residual" always gave 1, the others at least .92
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_pairs_that_copy_are_found_and_no_others(world, method):
