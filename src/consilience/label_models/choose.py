@@ -39,6 +39,7 @@ FITS = 1.15  # residual correlation up to which a model is believed
 BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fooled itself
 GOLD_ENOUGH = 30  # covered rows with gold from which gold has a say
 VOICES = 0.5  # share of the rows on which three vote from which a model that fits is believed whatever there is to gain
+VOTES_A_NUMBER = 20  # votes for each free number of the tables, below which these are noise
 MOST_FUNCTIONS = 200  # dependencies are not looked for among more
 
 COUNTING, PLAIN, LINKED, CROWD, ALL = (
@@ -229,7 +230,7 @@ class _Candidates:
             return COUNTING, "so few clear majorities could be wrong that counting is enough"
         if self.crowd:
             return CROWD, "functions look like workers who were given rows: their silence says nothing"
-        if len(self.names) <= MOST_FUNCTIONS:
+        if len(self.names) <= MOST_FUNCTIONS and self.votes_enough:
             if self.residual <= FITS:
                 return PLAIN, f"it explains how functions agree (residual correlation {self.residual:.1f}, 1 by chance)"
             if (
@@ -244,6 +245,14 @@ class _Candidates:
         if little_to_gain:
             return COUNTING, "no model explains how functions agree, and few clear majorities could be wrong"
         return self._of_no_single_model()
+
+    @property
+    def votes_enough(self) -> bool:
+        """Whether there are votes enough for each number of Dawid and Skene's tables to be learned."""
+        k, m = self.evidence.n_classes, len(self.names)
+        said = sum(len(np.unique(column[column >= 0])) for column in self.evidence.votes.T)
+        votes = self.evidence.counts @ (self.evidence.votes >= 0).sum(axis=1)
+        return bool(votes >= VOTES_A_NUMBER * k * max(said, m))
 
     @property
     def linked_believable(self) -> bool:
@@ -261,6 +270,8 @@ class _Candidates:
                 f"the functions copy one another{excess}, and learning would overturn {upset:.1%} of the clear "
                 "majorities, which the votes do not justify"
             )
+        if not self.votes_enough:
+            return ALL, "there are too few votes for tables of their own, so what models know beforehand is averaged"
         return ALL, f"no single model explains how functions agree{excess}"
 
     def gold_accuracy(self) -> dict[str, float]:
