@@ -22,9 +22,8 @@ from consilience.errors import ModelError
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats, count_votes
 from consilience.label_models.edges import EdgeTables, components, forest
 from consilience.label_models.majority import shares_of
-from consilience.label_models.pattern_tables import PatternTables
 from consilience.label_models.tied_tables import TiedTables
-from consilience.label_models.vote_cells import VoteCells, sums_over_votes
+from consilience.label_models.vote_cells import sums_over_votes
 from consilience.progress import track
 from consilience.store import arrays
 
@@ -107,7 +106,7 @@ class DawidSkene(BaseLabelModel):
 
     def _fit(self, evidence: Evidence, balance: Floats | None, seed: int) -> None:
         k, counts = evidence.n_classes, evidence.counts
-        tables = self._summing(evidence.votes, k, evidence.n_symbols)
+        tables = sums_over_votes(evidence.votes, k, evidence.n_symbols)
         centre = prior_tables(evidence)
         self._strength = self._prior_rows(evidence)[:, None, None]
         self._tied = self._ties(evidence)
@@ -140,10 +139,6 @@ class DawidSkene(BaseLabelModel):
         seen = posterior @ voted / max(voted.sum(), 1)
         self.class_balance_ = seen if balance is None and not learn_balance and voted.any() else self.prior_
         self.accuracies_ = self._accuracies()
-
-    def _summing(self, votes: npt.NDArray[Any], k: int, n_codes: int) -> PatternTables | VoteCells:
-        plain = self.abstains == "evidence" and self.form == "full"
-        return PatternTables(votes, k, n_codes) if plain else sums_over_votes(votes, k, n_codes)
 
     def _prior_rows(self, evidence: Evidence) -> Floats:
         """Pretended rows, or votes where silence is ignored, behind each row of a table. returns: (m,)."""
@@ -196,7 +191,7 @@ class DawidSkene(BaseLabelModel):
         return np.where(says > 10 * k * FLOOR, right / np.maximum(says, FLOOR), np.nan)
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
-        tables = self._summing(votes, len(self.prior_), self.theta_.shape[2] - 1)
+        tables = sums_over_votes(votes, len(self.prior_), self.theta_.shape[2] - 1)
         joint = tables.log_likelihood(np.log(self.theta_)) + np.log(self.prior_)[:, None]
         places = [
             (self.function_names_.index(parent), self.function_names_.index(child)) for parent, child in self.edges_
