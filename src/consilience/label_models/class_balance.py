@@ -60,9 +60,11 @@ def estimate_class_balance(evidence: Evidence, component: npt.NDArray[np.int64] 
     apart = np.arange(evidence.votes.shape[1]) if component is None else component
     with single_threaded():
         together = co_occurrence(evidence, apart)
+        classes = None
         for _ in range(ROUNDS):  # which tables are possible depends on the balance
             match = Match(together, beliefs(evidence, balance), balance)
-            found = find_classes(evidence, together, match, match.minimum(match.believed)[0])
+            classes, _ = match.minimum(match.believed if classes is None else classes)
+            found = find_classes(evidence, together, match, classes)
             before, balance = balance, balance_of(found, evidence)
             if np.abs(balance - before).max() < SETTLED:
                 break

@@ -21,11 +21,11 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from consilience.label_models.base import Floats
-from consilience.label_models.cooccurrence import Beliefs, Cooccurrence, correlation_variance
+from consilience.label_models.cooccurrence import Beliefs, Cooccurrence
 
 GRADIENT = 1e-9  # of the loss a row, at which loadings are found
 STEPS = 2000
-NEAR_ZERO = 1e-4  # probability a start is given at least
+NEAR_ZERO = 1e-4  # probability at which a start is: a softmax has no slope at 0
 TINY = 1e-300
 
 
@@ -92,8 +92,8 @@ class Match:
         self.n, self.balance = together.n, balance
         self.basis, self.root = basis(balance), np.sqrt(balance)
         self.correlation = together.correlation
-        variance = correlation_variance(together, np.eye(len(together.shares)), together.spread)
-        self.precision = np.where(together.columns_apart, 1 / variance, 0.0)
+        self.precision = np.where(together.columns_apart, 1 / together.variance, 0.0)
+        self.work = np.empty((2, *self.precision.shape))  # the loss is bound by memory: it writes where it wrote before
         said = together.function, together.symbol + 1
         self.scale = (together.shares / together.spread)[:, None]
         self.believed, self.rows = believed.classes[said], believed.rows[said][:, None]
@@ -114,9 +114,11 @@ class Match:
     def loss(self, classes: Floats) -> tuple[float, Floats]:
         """Loss a row, and its gradient by logits. classes: (d, k)."""
         h = self.loadings(classes)
-        missed = self.correlation - h @ h.T
-        weighed = self.n / self.excess * self.precision * missed
-        loss, slope = np.vdot(weighed, missed) / 4, -weighed @ h
+        missed, weighed = self.work
+        np.subtract(self.correlation, np.matmul(h, h.T, out=missed), out=missed)
+        np.multiply(self.precision, missed, out=weighed)
+        weight = self.n / self.excess
+        loss, slope = weight * np.vdot(weighed, missed) / 4, -weight * (weighed @ h)
         if self.core is not None:
             turned = self.corners @ (self.back @ h).T  # (k, r)
             wrong = self._tensor(turned) - self.core.tensor
@@ -144,7 +146,7 @@ class Match:
 
         found = minimize(
             flat,
-            np.log(start).ravel(),
+            np.log(np.maximum(start, NEAR_ZERO)).ravel(),
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0, "maxcor": 20},

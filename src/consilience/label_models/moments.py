@@ -32,7 +32,7 @@ from consilience.label_models.cooccurrence import (
     tables_from,
     with_silence,
 )
-from consilience.label_models.matching import NEAR_ZERO, Match, basis
+from consilience.label_models.matching import Match, basis
 from consilience.label_models.table_model import TableModel, conditionals
 
 CLEAR = 2.0  # third moments this many times their standard error decide
@@ -111,7 +111,7 @@ class MomentMatching(TableModel):
         classes, self.loss_ = match.minimum(match.believed)
         self.excess_ = match.misfit(classes)
         found = find_classes(evidence, together, match, classes)
-        starts, self.signal_ = [np.maximum(classes, NEAR_ZERO)], 0.0
+        starts, self.signal_ = [classes], 0.0
         if found is not None:
             turned = found.core.start @ (found.corners * match.root[:, None]).T @ match.basis
             starts.append(match.classes(turned))

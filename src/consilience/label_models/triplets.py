@@ -31,7 +31,6 @@ from consilience.label_models.cooccurrence import (
     Cooccurrence,
     beliefs,
     co_occurrence,
-    correlation_variance,
     single_threaded,
     tables_from,
     with_silence,
@@ -177,7 +176,7 @@ class Triplets(TableModel):
         covariance = scored.T @ together.covariance @ scored
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         safe = np.where(spread > FLOOR, spread, 1.0)
-        variance = correlation_variance(together, scored, safe)
+        variance = together.variance_of(scored, safe)
         deviation = np.sqrt(p * (1 - p))
         expected = (together.shares * (believed.classes[together.function, together.symbol + 1, c] - p)) @ scored
         leans = None
