@@ -21,7 +21,14 @@ from consilience.label_models.zoo import load_label_model
 from consilience.store import arrays
 from consilience.testing import check_label_model, simulate
 
-MODELS = [MajorityVote, DawidSkene, LabelModel, lambda: DawidSkene(shrink=0.5, balance="uniform"), Triplets, MomentMatching]
+MODELS = [
+    MajorityVote,
+    DawidSkene,
+    LabelModel,
+    lambda: DawidSkene(shrink=0.5, balance="uniform"),
+    Triplets,
+    MomentMatching,
+]
 SIMULATED = simulate(300, 5, ["ham", "spam"], balance=[0.7, 0.3], seed=3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.reference.triplets import fit_triplets
@@ -143,7 +143,9 @@ def test_what_the_user_expects_is_kept_where_no_triple_can_tell():
     assert np.allclose(model.accuracies_, [0.9, 0.7], atol=0.01)
 
 
-@pytest.mark.parametrize("options", [{"combine": "mode"}, {"balance": "even"}, {"abstains": "no"}, {"prior_strength": -1}])
+@pytest.mark.parametrize(
+    "options", [{"combine": "mode"}, {"balance": "even"}, {"abstains": "no"}, {"prior_strength": -1}]
+)
 def test_settings_that_cannot_be_are_refused(options):
     with pytest.raises(ModelError, match=r"Triplets with .* cannot be.\nFix"):
         Triplets(**options)

@@ -67,7 +67,9 @@ def loss(
         if component[found.who[a][0]] == component[found.who[b][0]]:
             continue
         p, q = found.share[a], found.share[b]
-        explained = sum(p * (classes[a][y] - balance[y]) * q * (classes[b][y] - balance[y]) / balance[y] for y in range(k))
+        explained = sum(
+            p * (classes[a][y] - balance[y]) * q * (classes[b][y] - balance[y]) / balance[y] for y in range(k)
+        )
         explained /= math.sqrt(p * (1 - p) * q * (1 - q))
         total += n / 2 * (found.correlation[a][b] - explained) ** 2 / found.variance[a][b] / excess
     for a, (_, symbol) in enumerate(found.who):

@@ -51,7 +51,9 @@ def fit_triplets(
                 classes[j][s][y] = (rows * found + PRIOR_ROWS * believed) / (rows + PRIOR_ROWS)
     theta = []
     for j in range(m):
-        table = [[share[j][s] * classes[j][s][y] / sum(classes[j][s]) / balance[y] for s in range(k + 1)] for y in range(k)]
+        table = [
+            [share[j][s] * classes[j][s][y] / sum(classes[j][s]) / balance[y] for s in range(k + 1)] for y in range(k)
+        ]
         theta.append([[value / sum(row) for value in row] for row in table])
     return Fitted(theta, loadings, [_posterior(row, theta, balance) for row in votes])
 
@@ -69,7 +71,8 @@ def _one_class(
     z = [[row[j] / spread[j] for j in range(m)] for row in centred]
     corr = [[sum(row[i] * row[j] for row in z) / n for j in range(m)] for i in range(m)]
     variance = [
-        [max(sum((row[i] * row[j]) ** 2 for row in z) / n - corr[i][j] ** 2, 1.0) / n for j in range(m)] for i in range(m)
+        [max(sum((row[i] * row[j]) ** 2 for row in z) / n - corr[i][j] ** 2, 1.0) / n for j in range(m)]
+        for i in range(m)
     ]
     apart = [[component[i] != component[j] for j in range(m)] for i in range(m)]
     expected = [
@@ -97,9 +100,7 @@ def _one_class(
         for s in range(k + 1):
             says = [float(vote[j] == s - 1) for vote in votes]
             share = sum(says) / n
-            held = sum(
-                pull[i] * sum((says[r] - share) * z[r][i] for r in range(n)) / n for i in others
-            )
+            held = sum(pull[i] * sum((says[r] - share) * z[r][i] for r in range(n)) / n for i in others)
             row.append(math.sqrt(p * (1 - p)) * held / strength)
         leans.append(row if given is None else given[j])
         checked.append(strength / (1 + strength) / excess)

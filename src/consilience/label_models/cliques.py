@@ -55,7 +55,9 @@ def find_pairs(dependencies: Pairs, names: Sequence[str]) -> list[tuple[int, int
     for pair in dependencies:
         for name in pair:
             if name not in names:
-                raise ModelError(f"A dependency names {name!r}, which is no function here.\nFix: {nearest(name, names)}")
+                raise ModelError(
+                    f"A dependency names {name!r}, which is no function here.\nFix: {nearest(name, names)}"
+                )
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ModelError(f"The dependency {tuple(pair)} is no pair.\nFix: name two different functions.")
         first, second = sorted((names.index(pair[0]), names.index(pair[1])))

@@ -55,7 +55,7 @@ class Cooccurrence:
 
     @cached_property
     def variance(self) -> Floats:
-        """Of the correlations, times n: 1 for independent columns, more for rare ones that coincide. returns: (d, d)."""
+        """Of the correlations, times n: 1 for independent columns, more for rare ones that coincide. (d, d)."""
         tilt = 1 - 2 * self.shares  # (x - share)^2 = share^2 + tilt x
         return _variance(self.covariance, np.outer(tilt, tilt) * self.covariance, self.spread)
 

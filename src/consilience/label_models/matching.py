@@ -2,14 +2,14 @@
 
 Given the class, what different functions say is independent, so the covariance of two columns a, b is
 sum over y of P(y) (mu_ay - share_a)(mu_by - share_b), of rank k - 1. In units of standard deviations it is <H_a, H_b>
-with loadings H (d, k-1), and mu = share + spread * (H B^T) / sqrt(balance), B an orthonormal basis of what is orthogonal
-to sqrt(balance). Pairs fix H up to a rotation; triples fix the rotation (see class_balance).
+with loadings H (d, k-1), and mu = share + spread * (H B^T) / sqrt(balance), where B is an orthonormal basis of what is
+orthogonal to sqrt(balance). Pairs fix H up to a rotation; triples fix the rotation (see class_balance).
 
 Source: Ratner et al., AAAI 2019, section 3 and algorithm 1, for functions whose dependent pairs are masked.
 Departs: what is fitted is P(class | said), a softmax, so that tables are tables and marginals are met exactly, with no
-second loss and no clamping; each pair counts by the precision with which it is known; closed-form gradients and L-BFGS to
-convergence in the place of stochastic steps; a prior on accuracies that counts as rows of gold holds where votes are few;
-third moments; and where functions are found to agree otherwise than classes explain, all votes count for less.
+second loss and no clamping; each pair counts by the precision with which it is known; closed-form gradients and L-BFGS
+to convergence in the place of stochastic steps; a prior on accuracies that counts as rows of gold holds where votes are
+few; third moments; and where functions agree otherwise than classes explain, all votes count for less.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ GRADIENT = 1e-9  # of the loss a row, at which loadings are found
 STEPS = 2000
 NEAR_ZERO = 1e-4  # probability at which a start is: a softmax has no slope at 0
 TINY = 1e-300
+DOUBTS = 8  # rounds in which the weight of pairs is found
+SAME = 1.05
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,16 @@ class Match:
             options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0, "maxcor": 20},
         )
         return softmax(found.x.reshape(start.shape), axis=1), float(found.fun)
+
+    def minimum_in_doubt(self, start: Floats) -> tuple[Floats, float]:
+        """The minimum when pairs weigh less by as much as they are missed there; and their misfit. Sets excess."""
+        classes = start
+        for _ in range(DOUBTS):
+            classes, _ = self.minimum(classes)
+            before, self.excess = self.excess, self.misfit(classes)
+            if self.excess < before * SAME:
+                break
+        return classes, self.excess
 
     def misfit(self, classes: Floats) -> float:
         """How many times chance the misfit of pairs is: their mean square in units of their variance, at least 1."""

@@ -27,6 +27,7 @@ from consilience.label_models.cooccurrence import (
 from consilience.label_models.pattern_tables import PatternTables
 from consilience.store import arrays
 
+DOUBTFUL = 3.0  # misfit of which a person should know
 Ints = npt.NDArray[np.int64]
 Held = Callable[[int], tuple[Floats, Floats]]
 
@@ -90,8 +91,23 @@ class TableModel(BaseLabelModel):
         ]
 
 
+def said_of_misfit(excess: float) -> list[str]:
+    """A sentence where functions are not independent given the class, else none. excess: 1 by chance."""
+    if excess < DOUBTFUL:
+        return []
+    return [
+        f"functions agree otherwise than the classes explain ({excess:.0f} times as far off as by chance): some copy "
+        f"others, so votes were believed that many times less; name who copies whom in dependencies"
+    ]
+
+
 def conditionals(
-    evidence: Evidence, together: Cooccurrence, theta: Floats, balance: Floats, pairs: Sequence[tuple[int, int]], held: Held
+    evidence: Evidence,
+    together: Cooccurrence,
+    theta: Floats,
+    balance: Floats,
+    pairs: Sequence[tuple[int, int]],
+    held: Held,
 ) -> list[Conditional]:
     """What each dependent function says given those it depends on. theta: (m, k, s) tables of each alone.
 
@@ -107,7 +123,9 @@ def conditionals(
         leans = _covariance(evidence, together, which, shares) @ weights
         believed = _as_if_independent(states, columns, theta, balance)
         classes = classes_given(shares, leans, together.n * shares[:, None] * checked, believed, balance)
-        found.append(conditional(evidence, function, given, states, shares[:, None] * classes / balance, theta[function]))
+        found.append(
+            conditional(evidence, function, given, states, shares[:, None] * classes / balance, theta[function])
+        )
     return found
 
 
