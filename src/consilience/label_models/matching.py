@@ -23,7 +23,8 @@ from scipy.special import softmax
 from consilience.label_models.base import Floats
 from consilience.label_models.cooccurrence import Beliefs, Cooccurrence
 
-GRADIENT = 1e-9  # of the loss a row, at which loadings are found
+GRADIENT = 1e-9  # of the loss a row, at which the minimum is found
+ROUGH = 1e-7  # the same on the way to it
 STEPS = 2000
 NEAR_ZERO = 1e-4  # probability at which a start is: a softmax has no slope at 0
 TINY = 1e-300
@@ -137,21 +138,21 @@ class Match:
     def _tensor(self, corners: Floats) -> Floats:
         return np.einsum("y,ya,yb,yc->abc", self.balance, corners, corners, corners, optimize=True)
 
-    def minimum(self, start: Floats) -> tuple[Floats, float]:
+    def minimum(self, start: Floats, gradient: float = GRADIENT) -> tuple[Floats, float]:
         """P(class | said) near start with the least loss, and that loss."""
         if start.size == 0 or start.shape[1] == 1:
             return start, 0.0
 
         def flat(point: Floats) -> tuple[float, Floats]:
-            loss, gradient = self.loss(softmax(point.reshape(start.shape), axis=1))
-            return loss, gradient.ravel()
+            loss, slope = self.loss(softmax(point.reshape(start.shape), axis=1))
+            return loss, slope.ravel()
 
         found = minimize(
             flat,
             np.log(np.maximum(start, NEAR_ZERO)).ravel(),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0, "maxcor": 20},
+            options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": gradient, "ftol": 0.0, "maxcor": 20},
         )
         return softmax(found.x.reshape(start.shape), axis=1), float(found.fun)
 
@@ -159,7 +160,7 @@ class Match:
         """The minimum when pairs weigh less by as much as they are missed there; and their misfit. Sets excess."""
         classes = start
         for _ in range(DOUBTS):
-            classes, _ = self.minimum(classes)
+            classes, _ = self.minimum(classes, ROUGH)
             before, self.excess = self.excess, self.misfit(classes)
             if self.excess < before * SAME:
                 break
