@@ -24,6 +24,7 @@ check: .venv/dev  ## format, lint, types, and the direction of imports
 
 docs: .venv/docs  ## the site, in docs/_build/html
 	$(BIN)/python docs/cli_page.py
+	$(BIN)/python docs/label_model_pictures.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 

@@ -25,11 +25,12 @@ from consilience.label_models.cooccurrence import Cooccurrence, beliefs, co_occu
 from consilience.label_models.matching import Core, Match, times_listed
 from consilience.label_models.pattern_tables import PatternTables
 
-EVEN_ROWS = 30.0  # rows of gold a class that even classes are worth
+EVEN_ROWS = 10.0  # rows of gold a class that even classes are worth
 SMALLEST = 0.01  # share that a class has at least, over the number of classes
 ROWS_AT_A_TIME = 20_000
 SWEEPS = 100
 ROUNDS = 6
+FUNCTIONS = 100  # asked for the class balance at most
 SETTLED = 1e-3
 SINGULAR = 1e-8
 
@@ -58,15 +59,26 @@ def estimate_class_balance(evidence: Evidence, component: npt.NDArray[np.int64] 
     """
     balance = np.full(evidence.n_classes, 1 / evidence.n_classes)
     apart = np.arange(evidence.votes.shape[1]) if component is None else component
+    busy = _busiest(evidence)
+    expected, rows = evidence.prior_accuracies(np.nan)[busy], evidence.prior_rows(np.nan)[busy]
+    asked = replace(evidence, votes=evidence.votes[:, busy], expected=expected, expected_rows=rows)
     with single_threaded():
-        together = co_occurrence(evidence, apart)
+        together = co_occurrence(asked, apart[busy])
+        classes = None
         for _ in range(ROUNDS):  # which tables are possible depends on the balance
-            match = Match(together, beliefs(evidence, balance), balance)
-            found = find_classes(evidence, together, match, match.minimum(match.believed)[0])
-            before, balance = balance, balance_of(found, evidence)
+            match = Match(together, beliefs(asked, balance), balance)
+            classes, _ = match.minimum_in_doubt(match.believed if classes is None else classes)
+            found = find_classes(asked, together, match, classes)
+            before, balance = balance, balance_of(found, asked)
             if np.abs(balance - before).max() < SETTLED:
                 break
     return BalanceEstimate(balance, 0.0 if found is None else found.core.signal)
+
+
+def _busiest(evidence: Evidence) -> npt.NDArray[np.intp]:
+    """The functions that vote most often, FUNCTIONS of them and whoever votes as often: enough to tell shares."""
+    votes = (evidence.votes >= 0).T @ evidence.counts
+    return np.flatnonzero(votes >= np.sort(votes)[::-1][:FUNCTIONS][-1])
 
 
 @dataclass(frozen=True)
@@ -181,11 +193,10 @@ def _distinct_products(evidence: Evidence, together: Cooccurrence, scores: Float
     total, square = np.zeros((r, r, r)), np.zeros((r, r, r))
     for start in range(0, len(evidence.votes), ROWS_AT_A_TIME):
         block = slice(start, start + ROWS_AT_A_TIME)
-        first, second, third = _power_sums(evidence.votes[block], table, together.component)
-        counts = evidence.counts[block]
+        sums, counts = _power_sums(evidence.votes[block], table, together.component), evidence.counts[block]
         for a, b, c in combinations_with_replacement(range(r), 3):
-            product = first[a] * first[b] * first[c] + 2 * third[a, b, c]
-            product -= first[a] * second[b, c] + first[b] * second[a, c] + first[c] * second[a, b]
+            product = sums[a,] * sums[b,] * sums[c,] + 2 * sums[a, b, c]
+            product -= sums[a,] * sums[b, c] + sums[b,] * sums[a, c] + sums[c,] * sums[a, b]
             total[a, b, c] += counts @ product
             square[a, b, c] += counts @ product**2
     mean = _symmetric(total / n)
@@ -194,21 +205,22 @@ def _distinct_products(evidence: Evidence, together: Cooccurrence, scores: Float
 
 def _power_sums(
     votes: npt.NDArray[Any], table: Floats, component: npt.NDArray[np.int64]
-) -> tuple[Floats, dict[tuple[int, int], Floats], dict[tuple[int, int, int], Floats]]:
-    """Sums over components of u, u_a u_b and u_a u_b u_c, by pattern. table: (m, s+1, r)."""
+) -> dict[tuple[int, ...], Floats]:
+    """Sums over components of u_a, u_a u_b, u_a u_b u_c. table: (m, s+1, r). returns: (p,) by indices."""
     r = table.shape[2]
-    twos, threes = (list(combinations_with_replacement(range(r), times)) for times in (2, 3))
+    wanted = [indices for times in (1, 2, 3) for indices in combinations_with_replacement(range(r), times)]
+
+    def powers(u: Floats) -> Floats:
+        return np.array([np.prod(u[list(indices)], axis=0) for indices in wanted])
+
     numbers, size = np.unique(component, return_counts=True)
     alone = np.isin(component, numbers[size == 1])
-    u = np.moveaxis(table[alone], 2, 0)  # (r, m, s+1)
-    wanted = np.array([*u, *(u[a] * u[b] for a, b in twos), *(u[a] * u[b] * u[c] for a, b, c in threes)])
     tables = PatternTables(votes[:, alone], len(wanted), table.shape[1] - 1)
-    sums = tables.log_likelihood(wanted.transpose(1, 0, 2))
+    sums = tables.log_likelihood(np.moveaxis(powers(np.moveaxis(table[alone], 2, 0)), 0, 1))
     for number in numbers[size > 1]:
-        u = sum(table[j, votes[:, j].astype(np.int64) + 1].T for j in np.flatnonzero(component == number))
-        sums += np.array([*u, *(u[a] * u[b] for a, b in twos), *(u[a] * u[b] * u[c] for a, b, c in threes)])
-    second = dict(zip(twos, sums[r : r + len(twos)], strict=True))
-    return sums[:r], second, dict(zip(threes, sums[r + len(twos) :], strict=True))
+        members = np.flatnonzero(component == number)
+        sums += powers(sum((table[j, votes[:, j].astype(np.int64) + 1] for j in members), np.zeros(r)).T)
+    return dict(zip(wanted, sums, strict=True))
 
 
 def _symmetric(upper: Floats) -> Floats:

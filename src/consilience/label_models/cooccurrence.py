@@ -54,6 +54,18 @@ class Cooccurrence:
         return self.covariance / np.outer(self.spread, self.spread)
 
     @cached_property
+    def variance(self) -> Floats:
+        """Of the correlations, times n: 1 for independent columns, more for rare ones that coincide. (d, d)."""
+        tilt = 1 - 2 * self.shares  # (x - share)^2 = share^2 + tilt x
+        return _variance(self.covariance, np.outer(tilt, tilt) * self.covariance, self.spread)
+
+    def variance_of(self, scored: Floats, spread: Floats) -> Floats:
+        """The same for scores. scored: (d, q) what each column counts; spread: (q,) of scores. returns: (q, q)."""
+        mean = self.shares @ scored
+        bent = scored**2 - 2 * mean * scored  # (score - mean)^2 = mean^2 + bent
+        return _variance(scored.T @ self.covariance @ scored, bent.T @ self.covariance @ bent, spread)
+
+    @cached_property
     def apart(self) -> npt.NDArray[np.bool_]:
         """Which two functions are independent given the class: those of different components. returns: (m, m)."""
         return self.component[:, None] != self.component[None, :]
@@ -64,18 +76,10 @@ class Cooccurrence:
         return self.apart[np.ix_(self.function, self.function)]
 
 
-def correlation_variance(together: Cooccurrence, scored: Floats, spread: Floats) -> Floats:
-    """Variance of the correlations of scores, times the number of rows.
-
-    1 for independent scores; more for rare ones that coincide, which say little. At least 1.
-    scored: (d, q) what each column counts in each score; spread: (q,) standard deviations, none 0. returns: (q, q).
-    """
-    mean = together.shares @ scored
-    bent = scored**2 - 2 * mean * scored  # (score - mean)^2 = mean^2 + bent
-    alone = together.shares @ bent + mean**2
-    squares = bent.T @ together.covariance @ bent + np.outer(alone, alone)
-    product = scored.T @ together.covariance @ scored
-    return np.maximum((squares - product**2) / np.outer(spread, spread) ** 2, 1.0)
+def _variance(covariance: Floats, of_squares: Floats, spread: Floats) -> Floats:
+    """Variance of correlations times n, at least 1. of_squares: (q, q) covariance of squared deviations."""
+    squares = of_squares + np.outer(spread**2, spread**2)
+    return np.maximum((squares - covariance**2) / np.outer(spread, spread) ** 2, 1.0)
 
 
 def co_occurrence(evidence: Evidence, component: Ints) -> Cooccurrence:

@@ -2,14 +2,14 @@
 
 Given the class, what different functions say is independent, so the covariance of two columns a, b is
 sum over y of P(y) (mu_ay - share_a)(mu_by - share_b), of rank k - 1. In units of standard deviations it is <H_a, H_b>
-with loadings H (d, k-1), and mu = share + spread * (H B^T) / sqrt(balance), B an orthonormal basis of what is orthogonal
-to sqrt(balance). Pairs fix H up to a rotation; triples fix the rotation (see class_balance).
+with loadings H (d, k-1), and mu = share + spread * (H B^T) / sqrt(balance), where B is an orthonormal basis of what is
+orthogonal to sqrt(balance). Pairs fix H up to a rotation; triples fix the rotation (see class_balance).
 
 Source: Ratner et al., AAAI 2019, section 3 and algorithm 1, for functions whose dependent pairs are masked.
 Departs: what is fitted is P(class | said), a softmax, so that tables are tables and marginals are met exactly, with no
-second loss and no clamping; each pair counts by the precision with which it is known; closed-form gradients and L-BFGS to
-convergence in the place of stochastic steps; a prior on accuracies that counts as rows of gold holds where votes are few;
-third moments; and where functions are found to agree otherwise than classes explain, all votes count for less.
+second loss and no clamping; each pair counts by the precision with which it is known; closed-form gradients and L-BFGS
+to convergence in the place of stochastic steps; a prior on accuracies that counts as rows of gold holds where votes are
+few; third moments; and where functions agree otherwise than classes explain, all votes count for less.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from consilience.label_models.base import Floats
-from consilience.label_models.cooccurrence import Beliefs, Cooccurrence, correlation_variance
+from consilience.label_models.cooccurrence import Beliefs, Cooccurrence
 
-GRADIENT = 1e-9  # of the loss a row, at which loadings are found
+GRADIENT = 1e-9  # of the loss a row, at which the minimum is found
+ROUGH = 1e-7  # the same on the way to it
 STEPS = 2000
-NEAR_ZERO = 1e-4  # probability a start is given at least
+NEAR_ZERO = 1e-4  # probability at which a start is: a softmax has no slope at 0
 TINY = 1e-300
+DOUBTS = 8  # rounds in which the weight of pairs is found
+SAME = 1.05
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Match:
         self.n, self.balance = together.n, balance
         self.basis, self.root = basis(balance), np.sqrt(balance)
         self.correlation = together.correlation
-        variance = correlation_variance(together, np.eye(len(together.shares)), together.spread)
-        self.precision = np.where(together.columns_apart, 1 / variance, 0.0)
+        self.precision = np.where(together.columns_apart, 1 / together.variance, 0.0)
+        self.work = np.empty((2, *self.precision.shape))  # the loss is bound by memory: it writes where it wrote before
         said = together.function, together.symbol + 1
         self.scale = (together.shares / together.spread)[:, None]
         self.believed, self.rows = believed.classes[said], believed.rows[said][:, None]
@@ -114,9 +117,11 @@ class Match:
     def loss(self, classes: Floats) -> tuple[float, Floats]:
         """Loss a row, and its gradient by logits. classes: (d, k)."""
         h = self.loadings(classes)
-        missed = self.correlation - h @ h.T
-        weighed = self.n / self.excess * self.precision * missed
-        loss, slope = np.vdot(weighed, missed) / 4, -weighed @ h
+        missed, weighed = self.work
+        np.subtract(self.correlation, np.matmul(h, h.T, out=missed), out=missed)
+        np.multiply(self.precision, missed, out=weighed)
+        weight = self.n / self.excess
+        loss, slope = weight * np.vdot(weighed, missed) / 4, -weight * (weighed @ h)
         if self.core is not None:
             turned = self.corners @ (self.back @ h).T  # (k, r)
             wrong = self._tensor(turned) - self.core.tensor
@@ -133,23 +138,33 @@ class Match:
     def _tensor(self, corners: Floats) -> Floats:
         return np.einsum("y,ya,yb,yc->abc", self.balance, corners, corners, corners, optimize=True)
 
-    def minimum(self, start: Floats) -> tuple[Floats, float]:
+    def minimum(self, start: Floats, gradient: float = GRADIENT) -> tuple[Floats, float]:
         """P(class | said) near start with the least loss, and that loss."""
         if start.size == 0 or start.shape[1] == 1:
             return start, 0.0
 
         def flat(point: Floats) -> tuple[float, Floats]:
-            loss, gradient = self.loss(softmax(point.reshape(start.shape), axis=1))
-            return loss, gradient.ravel()
+            loss, slope = self.loss(softmax(point.reshape(start.shape), axis=1))
+            return loss, slope.ravel()
 
         found = minimize(
             flat,
-            np.log(start).ravel(),
+            np.log(np.maximum(start, NEAR_ZERO)).ravel(),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0, "maxcor": 20},
+            options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": gradient, "ftol": 0.0, "maxcor": 20},
         )
         return softmax(found.x.reshape(start.shape), axis=1), float(found.fun)
+
+    def minimum_in_doubt(self, start: Floats) -> tuple[Floats, float]:
+        """The minimum when pairs weigh less by as much as they are missed there; and their misfit. Sets excess."""
+        classes = start
+        for _ in range(DOUBTS):
+            classes, _ = self.minimum(classes, ROUGH)
+            before, self.excess = self.excess, self.misfit(classes)
+            if self.excess < before * SAME:
+                break
+        return classes, self.excess
 
     def misfit(self, classes: Floats) -> float:
         """How many times chance the misfit of pairs is: their mean square in units of their variance, at least 1."""

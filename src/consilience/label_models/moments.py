@@ -5,15 +5,16 @@ tables are then fitted to that matrix, whatever the number of rows. Where this s
 fits pairs, `class_balance` adds triples, `table_model` turns tables into probabilities.
 
 Source: Ratner et al., "Training complex models with multi-task weak supervision", AAAI 2019.
-Departs: see `matching` for the fit. Second moments alone leave the tables of three or more classes free up to a rotation;
-third moments fix it, and where these are noise the prior does, which `findings` says. Dependent functions are masked:
-the covariance of functions of different components is of rank k - 1 whatever happens inside a component, so no inverse
-covariance, and no care for its singularity (functions that say one label only, or never abstain), is needed.
+Departs: see `matching` for the fit. Second moments alone leave the tables of three or more classes free up to a
+rotation; third moments fix it, and where these are noise the prior does, which `findings` says. Dependent functions are
+masked: the covariance of functions of different components is of rank k - 1 whatever happens inside a component, so no
+inverse covariance, and no care for its singularity (functions that say one label only, or never abstain), is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +33,9 @@ from consilience.label_models.cooccurrence import (
     tables_from,
     with_silence,
 )
-from consilience.label_models.matching import NEAR_ZERO, Match, basis
-from consilience.label_models.table_model import TableModel, conditionals
+from consilience.label_models.matching import Match, basis
+from consilience.label_models.table_model import TableModel, conditionals, said_of_misfit
+from consilience.store import arrays
 
 CLEAR = 2.0  # third moments this many times their standard error decide
 
@@ -49,7 +51,8 @@ class MomentMatching(TableModel):
         compared with each other, and what they say together is tabled.
 
     theta_: (m, k, s), symbol 0 is abstaining, then the labels, then their groups. prior_: (k,).
-    signal_: how many times their standard error third moments are. loss_: of the match, a row.
+    signal_: how many times their standard error third moments are. loss_: of the match, a row. excess_: how many times
+    chance the misfit of pairs is; 1 if functions are independent given the class.
 
     O(p d^2 + p m k^3) once for p patterns and d things said, then O(d^2 k) a step; 100k rows x 50 functions take
     about 0.5 s.
@@ -108,10 +111,9 @@ class MomentMatching(TableModel):
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         believed = beliefs(evidence, self.prior_, self.prior_strength)
         match = Match(together, believed, self.prior_)
-        classes, self.loss_ = match.minimum(match.believed)
-        self.excess_ = match.misfit(classes)
+        classes, self.excess_ = match.minimum_in_doubt(match.believed)
         found = find_classes(evidence, together, match, classes)
-        starts, self.signal_ = [np.maximum(classes, NEAR_ZERO)], 0.0
+        starts, self.signal_ = [classes], 0.0
         if found is not None:
             turned = found.core.start @ (found.corners * match.root[:, None]).T @ match.basis
             starts.append(match.classes(turned))
@@ -131,11 +133,20 @@ class MomentMatching(TableModel):
         return weights * np.sqrt(self.prior_), np.full(len(self.prior_), strength / (1 + strength))
 
     def findings(self) -> list[str]:
-        """What decided between tables that explain pairs of votes equally well, and who is worse than chance."""
-        k, found = len(self.labels_), []
-        if self.signal_ < CLEAR and k > 2:
+        """What decided between tables that explain pairs of votes equally well, and how far votes were believed."""
+        found = said_of_misfit(self.excess_)
+        if self.signal_ < CLEAR and len(self.labels_) > 2:
             found.append(
-                f"triples of functions say too little ({self.signal_:.1f} standard errors) to tell {k} classes apart; "
-                "pairs leave tables free up to a rotation, so prior accuracies decided"
+                f"triples of functions say too little ({self.signal_:.1f} standard errors) to tell the labels apart; "
+                "pairs leave their tables free up to a rotation, so prior accuracies decided"
             )
         return found
+
+    def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
+        """The tables, and how well they fitted."""
+        meta, parts = super().state()
+        return meta, parts | {"fit": np.array([self.signal_, self.excess_, self.loss_])}
+
+    def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
+        super()._restore(meta, parts)
+        self.signal_, self.excess_, self.loss_ = parts["fit"].tolist()

@@ -27,6 +27,7 @@ from consilience.label_models.cooccurrence import (
 from consilience.label_models.pattern_tables import PatternTables
 from consilience.store import arrays
 
+DOUBTFUL = 3.0  # misfit of which a person should know
 Ints = npt.NDArray[np.int64]
 Held = Callable[[int], tuple[Floats, Floats]]
 
@@ -88,6 +89,16 @@ class TableModel(BaseLabelModel):
             Conditional(function, tuple(given), parts[f"codes_{place}"], parts[f"log_theta_{place}"])
             for place, (function, given) in enumerate(meta["conditionals"])
         ]
+
+
+def said_of_misfit(excess: float) -> list[str]:
+    """A sentence where functions are not independent given the class, else none. excess: 1 by chance."""
+    if excess < DOUBTFUL:
+        return []
+    return [
+        f"functions agree otherwise than the classes explain ({excess:.0f} times as far off as by chance): some copy "
+        f"others, so votes were believed that many times less; name who copies whom in dependencies"
+    ]
 
 
 def conditionals(

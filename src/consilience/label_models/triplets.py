@@ -4,18 +4,19 @@ Reads patterns of votes, writes class probabilities. For three functions that ar
 covariances of pairs give each one's covariance with the class, up to sign. All triples are used at once.
 
 Source: Fu et al., "Fast and three-rious: speeding up weak supervision with triplet methods", ICML 2020.
-Departs: by default covariances stand where the paper has second moments, so that errors need not be symmetric: then each
-function's leaning is found (a function that says one label only is as good as any), and with the class balance, from
-third moments, P(says s | class) of every s and of abstaining. Triples whose denominator is noise are dropped, not taken
-as 0; signs come from the leading eigenvector. With more than two classes, each class against the rest gives its column
-P(says s | class) of the tables, and probabilities are the normalised product of columns: Bayes' rule, which takes no
-odds "against the rest" twice, as a sum of k log-odds would.
+Departs: by default covariances stand where the paper has second moments, so that errors need not be symmetric: then
+each function's leaning is found (a function that says one label only is as good as any), and with the class balance,
+from third moments, P(says s | class) of every s and of abstaining. Triples whose denominator is noise are dropped, not
+taken as 0; signs come from the leading eigenvector. With more than two classes, each class against the rest gives its
+column P(says s | class) of the tables, and probabilities are the normalised product of columns: Bayes' rule, which
+counts no vote "against the rest" twice, as adding up k log-odds would, and squashes once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +32,12 @@ from consilience.label_models.cooccurrence import (
     Cooccurrence,
     beliefs,
     co_occurrence,
-    correlation_variance,
     single_threaded,
     tables_from,
     with_silence,
 )
-from consilience.label_models.table_model import TableModel, conditionals
+from consilience.label_models.table_model import TableModel, conditionals, said_of_misfit
+from consilience.store import arrays
 
 NOISE = 2.0  # standard errors a denominator must be from 0
 MOST = 0.98  # correlation with the class that a function can have
@@ -96,8 +97,8 @@ class View:
 class Triplets(TableModel):
     """Tables from triples of functions, in closed form.
 
-    combine: what becomes of the estimates of all triples a function is in: their "mean" or "median", as in the paper, or
-        "weighted", the mean of squares with the weights that give it least variance.
+    combine: what becomes of the estimates of all triples a function is in: their "mean" or "median", as in the paper,
+        or "weighted", the mean of squares with the weights that give it least variance.
     class_conditional: find P(says s | class) of each class apart; False: the paper's own model, in which a function is
         right equally often in both classes, and abstains equally often.
     prior_strength: rows of gold that the prior, 70% right votes, is worth for each thing a function says.
@@ -108,6 +109,7 @@ class Triplets(TableModel):
 
     theta_: (m, k, s), symbol 0 is abstaining, then the labels, then their groups. prior_: (k,).
     checked_: (m, k), how far the other functions can check each: the share of a row of gold that a row is worth.
+    excess_: how many times chance the misfit of pairs is; 1 if functions are independent given the class.
 
     O(p d^2) once for p patterns and d things said, then O(k m^3); 100k rows x 50 functions take about 0.3 s.
 
@@ -120,6 +122,7 @@ class Triplets(TableModel):
 
     kind = "triplets"
     checked_: Floats
+    excess_: float
 
     def __init__(
         self,
@@ -155,6 +158,7 @@ class Triplets(TableModel):
         with single_threaded():
             together = co_occurrence(evidence, component)
             views = [self._view(evidence, together, believed, c) for c in range(evidence.n_classes)]
+            self.excess_ = max(view.excess for view in views)
             self.checked_ = np.stack([view.checked for view in views], axis=1)
             leans = with_silence(together, self._leans(together, views), m, evidence.n_symbols)
             self.theta_ = tables_from(evidence, leans, self.checked_, believed, self.prior_)
@@ -177,7 +181,7 @@ class Triplets(TableModel):
         covariance = scored.T @ together.covariance @ scored
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         safe = np.where(spread > FLOOR, spread, 1.0)
-        variance = correlation_variance(together, scored, safe)
+        variance = together.variance_of(scored, safe)
         deviation = np.sqrt(p * (1 - p))
         expected = (together.shares * (believed.classes[together.function, together.symbol + 1, c] - p)) @ scored
         leans = None
@@ -185,7 +189,7 @@ class Triplets(TableModel):
             loading = self._triplets(covariance, spread, variance, together, expected)
         else:
             leans = self._symmetric(covariance, scored, variance, together, expected, p)
-            loading = leans @ scored / (safe * deviation)
+            loading = leans @ scored / np.maximum(safe * deviation, FLOOR)
         loading = np.clip(loading, -MOST, MOST)
         compared = together.apart & np.outer(loading, loading).astype(bool)
         excess = misfit(covariance / np.outer(safe, safe) - np.outer(loading, loading), variance / together.n, compared)
@@ -233,19 +237,30 @@ class Triplets(TableModel):
         return np.stack([view.leans_of(together) if view.leans is None else view.leans for view in views], axis=1)
 
     def findings(self) -> list[str]:
-        """Which functions no triple can check."""
+        """Which functions no triple can check, and how far votes were believed."""
+        found = said_of_misfit(self.excess_)
         blind = [name for name, row in zip(self.function_names_, self.checked_, strict=True) if row.max() <= FLOOR]
-        if not blind:
-            return []
-        shown = ", ".join(blind[:5]) + (", ..." if len(blind) > 5 else "")
-        return [f"no triple of functions checks {shown}: of these prior accuracies are kept"]
+        if blind:
+            shown = ", ".join(blind[:5]) + (", ..." if len(blind) > 5 else "")
+            found.append(f"no triple of functions checks {shown}: of these prior accuracies are kept")
+        return found
+
+    def state(self) -> tuple[dict[str, Any], arrays.Arrays]:
+        """The tables, and how far they could be checked."""
+        meta, parts = super().state()
+        return meta, parts | {"checked": self.checked_, "excess": np.array([self.excess_])}
+
+    def _restore(self, meta: dict[str, Any], parts: arrays.Arrays) -> None:
+        super()._restore(meta, parts)
+        self.checked_, self.excess_ = parts["checked"], float(parts["excess"][0])
 
 
 def scores_for(evidence: Evidence, together: Cooccurrence, c: int, *, even_against: bool) -> Floats:
     """What each thing said counts for class c: with two classes +1 for c and -1 against it.
 
-    With more, a vote for c alone counts 1 and all else nothing: among the other classes such votes depend least on which
-    of them it is. If fewer than three functions cast such votes, or even_against, those against c count -1. returns: (d, m).
+    With more, a vote for c alone counts 1 and all else nothing: among the other classes such votes depend least on
+    which of them it is. If fewer than three functions cast such votes, or even_against, votes against c count -1.
+    returns: (d, m).
     """
     allows = evidence.meanings[together.symbol]
     alone = allows[:, c] & (allows.sum(axis=1) == 1)
