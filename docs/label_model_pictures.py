@@ -16,7 +16,7 @@ from consilience.testing import Simulated, simulate
 MADE = Path(__file__).with_name("_made")
 SEEDS = (0, 1, 2)
 COLOURS = {"majority vote": "#767676", "LabelModel": "#0b62a4", "best possible": "#2a9d5c", "Dawid-Skene": "#c8553d",
-           "hyper": "#8458b3", "committee": "#d9a300"}  # fmt: skip
+           "HyperLabelModel": "#8458b3", "committee": "#d9a300"}  # fmt: skip
 
 
 def right(model, made: Simulated) -> float:
@@ -79,12 +79,12 @@ def by_rows() -> list[dict[str, float]]:
     for n in (30, 60, 120, 250, 500, 1000, 3000, 10_000):
         found = []
         for seed in range(8):
-            made = simulate(10_000 + n, 10, ["a", "b"], accuracy=(0.5, 0.95), coverage=(0.2, 0.6), seed=seed)
-            learn, rest = made.matrix.take(np.arange(n)), np.arange(n, n + 10_000)
+            made = simulate(20_000, 10, ["a", "b"], accuracy=(0.5, 0.95), coverage=(0.2, 0.6), seed=seed)
+            learn, rest = made.matrix.take(np.arange(n)), np.arange(10_000, 20_000)
             scored = Simulated(made.matrix.take(rest), made.truth[rest], made.theta, made.balance, made.own)
             models = (MajorityVote(), DawidSkene(), HyperLabelModel(), Committee(), LabelModel())
             found.append([*(right(model.fit(learn), scored) for model in models), best(scored)])
-        names = ("majority vote", "Dawid-Skene", "hyper", "committee", "LabelModel", "best possible")
+        names = ("majority vote", "Dawid-Skene", "HyperLabelModel", "committee", "LabelModel", "best possible")
         lines.append({"rows": n, **dict(zip(names, np.mean(found, axis=0), strict=True))})
     return lines
 
@@ -100,7 +100,10 @@ def lines_of(lines: list[dict[str, float]], x: str, names: list[str], title: str
     axes.set(xlabel=x, ylabel="right, % of covered rows", title=title, **({"xscale": "log"} if log else {}))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    if log:
+        axes.set_xticks([line[x] for line in lines], labels=[f"{line[x]:g}" for line in lines])
+        axes.minorticks_off()
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(MADE / path, dpi=110)
 
 
@@ -124,7 +127,7 @@ def main() -> None:
     lines_of(density, "votes a row", names, "20 functions that vote more and more often", True, "density.png")
     names = ["majority vote", "Dawid-Skene", "LabelModel"]
     lines_of(clones, "clones", names, "5 good functions, a poor one, and clones of that", False, "clones.png")
-    names = ["majority vote", "Dawid-Skene", "hyper", "committee", "LabelModel", "best possible"]
+    names = ["majority vote", "Dawid-Skene", "HyperLabelModel", "committee", "LabelModel", "best possible"]
     lines_of(rows, "rows", names, "10 functions, more and more rows to learn from", True, "rows.png")
     for name, lines in (("density", density), ("clones", clones), ("rows", rows)):
         (MADE / f"{name}.md").write_text(table(lines), "utf-8")

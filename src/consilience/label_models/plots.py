@@ -172,7 +172,7 @@ def _draw_bins(axes: Axes, bins: list[Bin]) -> None:
     axes.plot(sure, share[:, 0], color=FIRST, linewidth=0.8, alpha=0.5)
     axes.vlines(sure, share[:, 1], share[:, 2], color=FIRST, linewidth=1.5)
     axes.plot(sure, share[:, 0], "o", color=FIRST, markersize=5)
-    left = max(0.0, float(sure.min()) - 0.05) if len(sure) else 0.0
+    left = min(0.5, max(0.0, float(sure.min()) - 0.05)) if len(sure) else 0.0
     axes.set(xlim=(left, 1.01), ylim=(min(left, float(share[:, 1].min(initial=left))) - 0.01, 1.02))
 
 
