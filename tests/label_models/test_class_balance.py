@@ -15,9 +15,12 @@ from consilience.label_models.class_balance import (
     _distinct,
     _distinct_products,
     estimate_class_balance,
+    find_classes,
     jointly_diagonal,
+    third_moments,
 )
-from consilience.label_models.cooccurrence import co_occurrence
+from consilience.label_models.cooccurrence import beliefs, co_occurrence
+from consilience.label_models.matching import Match
 from consilience.testing import simulate
 
 
@@ -78,6 +81,18 @@ def test_dependent_functions_are_left_out_of_triples():
     copied[[9, 8, 7]] = [0, 1, 2]
     known = estimate_class_balance(gather(made.matrix, None), copied).shares
     assert np.abs(known - made.balance).max() < 0.03
+
+
+def test_where_functions_copy_one_another_third_moments_are_doubted_as_much_as_pairs():
+    made = simulate(5000, 10, "ab", balance=[0.7, 0.3], coverage=(0.5, 0.9), copies=4, seed=2)
+    evidence = gather(made.matrix, None)
+    together = co_occurrence(evidence, np.arange(10))
+    match = Match(together, beliefs(evidence, np.array([0.5, 0.5])), np.array([0.5, 0.5]))
+    classes, _ = match.minimum(match.believed)
+    assert match.misfit(classes) > 10
+    plain = third_moments(evidence, together, match.loadings(classes))
+    doubted = find_classes(evidence, together, match, classes)
+    assert np.allclose(doubted.core.noise, plain.noise * np.sqrt(match.misfit(classes)))
 
 
 def test_without_triples_shares_are_even_but_for_gold():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,8 +45,25 @@ def test_every_pair_meets_in_one_factor_and_each_function_has_its_turn_once(grap
     assert len(set(asked)) == len(asked)
     for first, second in pairs:
         assert any({first, second} <= {function, *given} for function, given in order)
+    for place, (_, near) in enumerate(order):  # what a function is asked given is a clique of those still left
+        for first, second in combinations(near, 2):
+            assert any({first, second} <= {function, *others} for function, others in order[place + 1 :])
     turn = {function: place for place, function in enumerate(asked)}
     assert all(turn.get(other, m) > turn[function] for function, given in order for other in given)
+
+
+def test_every_functions_silence_can_be_left_out():
+    matrix = LabelMatrix.from_votes([[0, 0], [1, 1], [0, -1], [1, 0]], ["a", "b"])
+    votes, table = matrix.patterns.votes, np.log([[0.2, 0.5, 0.3], [0.3, 0.3, 0.4]])
+    codes = state_codes(votes, (0, 1), 3)
+    order = np.argsort(codes)
+    one = conditional(gather(matrix, None), 1, (0,), codes[order], np.full((4, 2), 0.125), np.exp(table))
+    heard, unheard = np.zeros((2, 4)), np.zeros((2, 4))
+    one.add_to(heard, votes, table, silence=True)
+    one.add_to(unheard, votes, table, silence=False)
+    silent = votes[:, 1] < 0
+    assert (unheard[:, silent] == 0).all() and (heard[:, silent] != 0).all()
+    assert np.array_equal(unheard[:, ~silent], heard[:, ~silent])
 
 
 def test_a_clique_is_its_joint_table():
@@ -64,6 +83,18 @@ def test_a_clique_is_its_joint_table():
     share = np.array([(votes[:, last] == s).mean() for s in (-1, 0, 1)])
     truth = np.array([(votes == state).all(axis=1).mean() for state in states])
     assert np.allclose(np.exp(joint[0]) * share[states[:, last] + 1], truth, atol=0.005)
+
+
+def test_a_state_seen_on_few_rows_is_drawn_to_what_the_function_says_alone():
+    matrix = LabelMatrix.from_votes([[0, 0]] * 998 + [[1, 0], [1, 1]], ["a", "b"])
+    votes = matrix.patterns.votes
+    codes = np.unique(state_codes(votes, (0, 1), 3))
+    joint = np.tile(np.array([[0.998], [0.001], [0.001]]) / 2, (1, 2))
+    alone = np.array([[0.1, 0.8, 0.1], [0.1, 0.2, 0.7]])
+    made = conditional(gather(matrix, None), 1, (0,), codes, joint, alone)
+    rows = np.array([[499], [0.5], [0.5]])
+    own = np.array([[0.8, 0.2], [0.8, 0.2], [0.1, 0.7]])
+    assert np.allclose(np.exp(made.log_theta), (rows + 2 * own) / (np.array([[499], [1], [1]]) + 2))
 
 
 def clones(n=20_000, seed=0):
