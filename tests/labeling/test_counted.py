@@ -58,6 +58,8 @@ def test_sets_of_labels_are_counted_too():
     frame = pl.DataFrame({"a": ["not spam", "ham", None]})
     matrix = LabelMatrix.scan(frame, ["ham", "spam", "other"])
     assert matrix.labels.groups == {"not spam": ("ham", "other")} and matrix.n_rows == 3
+    said = LabelMatrix.scan(pl.DataFrame({"a": ["not spam", "ham"]}), ["ham", "spam"])
+    assert said.names_of("a") == ["ham"] and said.n_rows == 2, "another name for ham is ham"
 
 
 @pytest.mark.parametrize("counts", [[0, 1], [1], [1.5, 2.0]])

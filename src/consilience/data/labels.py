@@ -325,7 +325,11 @@ class Labels(Sequence[str]):
 
     def codes_of(self, names: pl.Series) -> npt.NDArray[np.int16]:
         """Codes of a column of names of votes, ABSTAIN where one is null or none. returns: (n,) int16. O(n)."""
-        codes = names.replace_strict(self._vote_codes, default=ABSTAIN, return_dtype=pl.Int16)
+        found = {name: self.find(name) for name in names.drop_nulls().unique()}
+        known = {name: code for name, code in found.items() if code is not None}
+        if not known:
+            return np.full(len(names), ABSTAIN, np.int16)
+        codes = names.replace_strict(known, default=ABSTAIN, return_dtype=pl.Int16)
         return codes.fill_null(ABSTAIN).to_numpy().astype(np.int16)
 
     def decode(self, codes: Iterable[int]) -> list[str | None]:
