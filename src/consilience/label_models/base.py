@@ -77,6 +77,14 @@ class Evidence:
         """The same votes with no class known."""
         return replace(self, known=np.full(len(self.votes), ABSTAIN, np.int64))
 
+    def sample(self, most: int) -> Evidence:
+        """At most so many of the patterns, evenly spread: enough to ask for shares, where there are millions."""
+        step = -(-len(self.votes) // most)
+        if step <= 1:
+            return self
+        kept = slice(None, None, step)
+        return replace(self, votes=self.votes[kept], counts=self.counts[kept], known=self.known[kept])
+
     def prior_accuracies(self, default: float) -> Floats:
         """What is expected of each function: the user's word, or the default. returns: (m,)."""
         if self.expected is None:

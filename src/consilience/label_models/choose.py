@@ -39,6 +39,7 @@ FITS = 1.15  # residual correlation up to which a model is believed
 BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fooled itself
 GOLD_ENOUGH = 30  # covered rows with gold from which gold has a say
 VOICES = 0.5  # share of the rows on which three vote from which a model that fits is believed whatever there is to gain
+MOST_PATTERNS = 50_000  # looked at where shares of rows are asked for
 VOTES_A_NUMBER = 20  # votes for each free number of the tables, below which these are noise
 MOST_FUNCTIONS = 200  # dependencies are not looked for among more
 
@@ -123,12 +124,12 @@ class LabelModel(BaseLabelModel):
             residual=asked.get("residual"),
             dependencies=asked.get("dependencies"),
             linked_residual=asked.get("linked_residual"),
-            overturned=overturned(evidence, self.chosen_._proba(evidence.votes)),
+            overturned=overturned(tried.glance, self.chosen_._proba(tried.glance.votes)),
             gold_rows=gold_rows,
             gold_accuracy=scored,
             chosen=name,
             reason=reason,
-            warnings=warnings_of(evidence, self.function_names_, self.chosen_),
+            warnings=warnings_of(evidence.sample(MOST_PATTERNS), self.function_names_, self.chosen_),
         )
 
     def _proba(self, votes: npt.NDArray[Any]) -> Floats:
@@ -180,8 +181,9 @@ class _Candidates:
         self.unlabelled = evidence.without_gold()
         self.balance, self.seed = balance, seed
         self.fitted: dict[str, BaseLabelModel] = {}
-        self.bound, self.ties = advantage_bound(evidence), tie_share(evidence)
-        self.voices = many_voices(evidence)
+        self.glance = self.unlabelled.sample(MOST_PATTERNS)
+        self.bound, self.ties = advantage_bound(self.glance), tie_share(self.glance)
+        self.voices = many_voices(self.glance)
 
     def __getitem__(self, name: str) -> BaseLabelModel:
         if name not in self.fitted:
@@ -199,7 +201,7 @@ class _Candidates:
     @cached_property
     def crowd(self) -> bool:
         """Whether the functions are workers who were given rows."""
-        return is_crowd(self.unlabelled)
+        return is_crowd(self.glance)
 
     @cached_property
     def residual(self) -> float:
@@ -250,7 +252,7 @@ class _Candidates:
     def votes_enough(self) -> bool:
         """Whether there are votes enough for each number of Dawid and Skene's tables to be learned."""
         k, m = self.evidence.n_classes, len(self.names)
-        said = sum(len(np.unique(column[column >= 0])) for column in self.evidence.votes.T)
+        said = sum(len(np.unique(column[column >= 0])) for column in self.glance.votes.T)
         votes = self.evidence.counts @ (self.evidence.votes >= 0).sum(axis=1)
         return bool(votes >= VOTES_A_NUMBER * k * max(said, m))
 
@@ -260,7 +262,7 @@ class _Candidates:
         return self.voices >= VOICES or self._upset(LINKED) <= BELIEVABLE * self.bound
 
     def _upset(self, name: str) -> float:
-        return overturned(self.unlabelled, self[name]._proba(self.evidence.votes))
+        return overturned(self.glance, self[name]._proba(self.glance.votes))
 
     def _of_no_single_model(self) -> tuple[str, str]:
         upset, found = self._upset(ALL), self.__dict__.get("residual")

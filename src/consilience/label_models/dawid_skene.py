@@ -253,8 +253,9 @@ def _counted_once(evidence: Evidence, edges: Sequence[tuple[int, int]]) -> Float
 
 def groups_said(column: npt.NDArray[Any], k: int) -> npt.NDArray[Any]:
     """All that a function says, if there are groups among it; nothing, if it says labels only."""
-    said = np.unique(column[column >= 0])
-    return said if len(said) and said[-1] >= k else said[:0]
+    if not len(column) or column.max() < k:
+        return column[:0]
+    return np.unique(column[column >= 0])
 
 
 def classes_alike(evidence: Evidence) -> dict[int, npt.NDArray[np.bool_]]:

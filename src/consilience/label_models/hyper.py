@@ -61,7 +61,8 @@ class HyperLabelModel(BaseLabelModel):
         self.prior_ = np.full(k, 1 / k) if balance is None else balance
         self.weights_, self.bias_ = np.zeros((m, evidence.n_symbols, k)), np.zeros(k)
         self._world = np.zeros(6)
-        looked_at = _sample(evidence, seed)
+        votes_a_pattern = max(1.0, float((evidence.votes >= 0).sum() / len(evidence.votes)))
+        looked_at = evidence.sample(int(MOST_CELLS / votes_a_pattern) + 1)
         if k > 1 and looked_at.covered.any():
             with threadpool_limits(1, "blas"):
                 self._read(looked_at)
@@ -261,24 +262,6 @@ def _with_word(weights: Floats, cells: _Cells, evidence: Evidence) -> Floats:
     heard = np.bincount(cells.pair, cells.count * cells.not_alone, len(weights))
     trust = np.where(np.isnan(expected), 0.0, worth / (worth + heard))[:, None]
     return (1 - trust) * weights + trust * np.where(np.isnan(said), 0.0, said)
-
-
-def _sample(evidence: Evidence, seed: int) -> Evidence:
-    """The evidence, or a sample of its patterns where there are more votes than need be looked at."""
-    cells = int((evidence.votes >= 0).sum())
-    if cells <= MOST_CELLS:
-        return evidence
-    rng = np.random.default_rng(seed)
-    share = MOST_CELLS / cells
-    kept = np.flatnonzero(rng.random(len(evidence.votes)) < share)
-    return Evidence(
-        evidence.votes[kept],
-        evidence.counts[kept] * evidence.counts.sum() / evidence.counts[kept].sum(),
-        evidence.known[kept],
-        evidence.labels,
-        evidence.expected,
-        evidence.expected_rows,
-    )
 
 
 def _mlp(net: dict[str, Floats], name: str, x: Floats) -> Floats:
