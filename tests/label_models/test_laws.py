@@ -274,3 +274,11 @@ def test_other_kinds_and_missing_files_are_named(tmp_path):
     arrays.save(tmp_path / "other.npz", "text classifier", {}, {})
     with pytest.raises(ModelError, match=r"A 'text classifier' is no label model.\nFix"):
         load_label_model(tmp_path / "other.npz")
+
+
+def test_a_model_of_an_earlier_version_says_so(tmp_path):
+    meta, parts = MajorityVote().fit(SIMULATED.matrix).state()
+    del meta["settings"]
+    arrays.save(tmp_path / "old.npz", MajorityVote.kind, meta, parts)
+    with pytest.raises(ModelError, match=r"saved by an earlier version.\nFix: fit it again"):
+        MajorityVote.load(tmp_path / "old.npz")

@@ -273,6 +273,8 @@ class BaseLabelModel(ABC):
     def load(cls, source: Path | str | bytes) -> Self:
         """The model that `save` wrote. Raises StoreError for anything else; pickles are never loaded."""
         meta, parts = arrays.load(source, cls.kind)
+        if "settings" not in meta:
+            raise ModelError("This model was saved by an earlier version.\nFix: fit it again, and save it.")
         model = cls(**meta["settings"])
         model._restore(meta, parts)
         return model
