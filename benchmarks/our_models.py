@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from consilience.label_models import EBCC, DawidSkene
+from consilience.label_models import EBCC, DataProgramming, DawidSkene
 from consilience.label_models.base import BaseLabelModel
 from consilience.label_models.zoo import ZOO, model_named
 
@@ -15,6 +15,7 @@ COUNTING = "MajorityVote"  # what all others are held against
 VARIANTS: Mapping[str, Make] = {
     "DawidSkene, silence ignored": lambda: DawidSkene(abstains="ignored"),
     "DawidSkene, silence ignored, even": lambda: DawidSkene(abstains="ignored", balance="uniform"),
+    "DataProgramming, dependencies learned": lambda: DataProgramming(dependencies="learn"),
     "EBCC, silence ignored": lambda: EBCC(abstains="ignored"),
 }
 
