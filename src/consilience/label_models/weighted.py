@@ -41,7 +41,7 @@ class WeightedVote(BaseLabelModel):
     accuracies_: those it took. weights_: (m,), of a vote for one label; below 0 where a function is worse than chance.
     n_rounds_.
 
-    O(rounds x votes x k). Better than counting on crowds (82% against 81% on the mean of 13 sets, benchmarks/label_models.py);
+    O(rounds x votes x k). Better than counting on crowds (82% against 81% on 13 sets: benchmarks/label_models.py);
     with keyword rules often worse, as functions that repeat each other agree with the majority they make.
 
     >>> from consilience import LabelMatrix
