@@ -55,8 +55,8 @@ class EBCC(BaseLabelModel):
     fewer subtypes may be compared by it. n_iterations_.
 
     O(iterations x votes x k M); 20k rows x 10 functions take about 1 s, 20k items x 766 workers 4 s. On crowds it is as
-    good as Dawid-Skene (benchmarks/label_models.py); where functions err together it sees what no model of independent ones
-    can. Which subtypes are of which class only the majority or gold can tell it.
+    good as Dawid-Skene (benchmarks/label_models.py); where functions err together it sees what no model of independent
+    ones can. Which subtypes are of which class only the majority or gold can tell it.
 
     >>> from consilience import LabelMatrix
     >>> votes = [[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, -1]] * 25
