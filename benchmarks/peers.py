@@ -25,6 +25,7 @@ from record import lines_file
 SCRIPT = Path(__file__).with_name("peer_label_models.py")
 KEPT = lines_file("peers").with_suffix("")
 LIMIT_S = 20  # CPU seconds for all seeds of one peer on one set: ours need less than one
+STOPPED = "stopped by"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def asked(python: str, peer: str, question: Question, seeds: list[int]) -> tuple
     missing = [seed for seed in seeds if not (folder / f"{seed}.json").is_file()]
     if missing and not failure.is_file():
         wrong = _ask(python, peer, question, missing, folder)
+        if wrong.startswith(STOPPED):  # by somebody, and no fault of its own: it may be asked again
+            return [], wrong
         if wrong:
             failure.write_text(wrong, "utf-8")
     said = [_kept(folder, seed) for seed in seeds if (folder / f"{seed}.json").is_file()]
@@ -86,6 +89,8 @@ def _ask(python: str, peer: str, question: Question, seeds: list[int], folder: P
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=_limited, env=ONE_THREAD)
     if done.returncode == -signal.SIGXCPU:
         return f"took longer than {LIMIT_S} s"
+    if done.returncode in (-signal.SIGTERM, -signal.SIGINT):
+        return f"{STOPPED} {signal.Signals(-done.returncode).name}"
     words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     return words[-1][:200] if done.returncode else ""
 

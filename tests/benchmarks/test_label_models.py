@@ -98,6 +98,13 @@ def test_a_peer_that_fails_is_remembered_with_its_last_words(peers):
     assert (said, wrong) == ([], "ValueError: too few functions")
 
 
+def test_a_peer_that_was_stopped_is_asked_again(peers):
+    peers.SCRIPT.write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    assert peers.asked(sys.executable, "some peer", question(peers), [0]) == ([], "stopped by SIGTERM")
+    peers.SCRIPT.write_text(ANSWERS)
+    assert len(peers.asked(sys.executable, "some peer", question(peers), [0])[0]) == 1
+
+
 def test_peers_that_are_absent_are_listed_with_the_reason(benchmarks):
     done = subprocess.run(
         [sys.executable, str(benchmarks / "peer_label_models.py"), "list"], capture_output=True, text=True, check=True
