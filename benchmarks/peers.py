@@ -25,6 +25,7 @@ from record import lines_file
 SCRIPT = Path(__file__).with_name("peer_label_models.py")
 KEPT = lines_file("peers").with_suffix("")
 LIMIT_S = 20  # CPU seconds for all seeds of one peer on one set: ours need less than one
+LIMIT_BYTES = 12 * 2**30  # of address space: some take more than the machine has
 STOPPED = "stopped by"
 
 
@@ -96,8 +97,9 @@ def _ask(python: str, peer: str, question: Question, seeds: list[int], folder: P
 
 
 def _limited() -> None:
-    """CPU time is what is limited: on a shared machine the clock would say what the neighbours do."""
+    """CPU time is limited, as on a shared machine the clock would say what the neighbours do; and memory."""
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 10))
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
 
 
 def _kept(folder: Path, seed: int) -> Said:
