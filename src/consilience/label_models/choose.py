@@ -37,6 +37,7 @@ from consilience.store import arrays
 GAIN_WORTH_HAVING = 0.01  # gamma of the paper: below this bound counting is enough
 FITS = 1.15  # residual correlation up to which a model is believed
 BELIEVABLE = 3.0  # a model that overturns more than this times the bound has fooled itself
+BEYOND_CHANCE = 2.0  # standard errors by which another model must be better on gold to be taken
 GOLD_ENOUGH = 30  # covered rows with gold from which gold has a say
 VOICES = 0.5  # share of the rows on which three vote from which a model that fits is believed whatever there is to gain
 MOST_PATTERNS = 50_000  # looked at where shares of rows are asked for
@@ -85,8 +86,8 @@ class LabelModel(BaseLabelModel):
     like workers who were given rows, it is Dawid and Skene's model of crowds. Else, if a Dawid-Skene model explains how
     functions agree (`residual_correlation`), it is used, with the dependencies between functions where these explain
     the rest. Else a committee of models, unless that overturns more clear majorities than is believable: then counting.
-    With 30 or more covered rows of gold, another model is taken if it is better on them by more than chance would have
-    it.
+    With 30 or more covered rows of gold, another model is taken if it is better on them, each class weighing the same,
+    by two standard errors.
 
     chosen_: the model that was picked. findings_: the figures and the reason; `print(model)` says them.
 
@@ -286,12 +287,14 @@ class _Candidates:
 
     def chosen_by_gold(self, name: str, reason: str, gold_rows: int) -> tuple[str, str]:
         """The model that beats the one chosen by more than chance on the gold, if there is one; counting goes first."""
-        weight = self.evidence.counts[_scorable(self.evidence)]
+        rows = _scorable(self.evidence)
+        weight = _even_classes(self.evidence.counts[rows], self.evidence.known[rows])
+        each = weight**2 / self.evidence.counts[rows]  # squared weight of one row, summed over a pattern's
         best, lead = name, 0.0
         for rival in self._rivals():
             gained = self._right(rival).astype(float) - self._right(name)
-            standard_error = np.sqrt(weight @ gained**2)
-            if standard_error > 0 and weight @ gained / standard_error > max(lead, 1.0):
+            standard_error = np.sqrt(each @ gained**2)
+            if standard_error > 0 and weight @ gained / standard_error > max(lead, BEYOND_CHANCE):
                 best, lead = rival, float(weight @ gained / standard_error)
         if best == name:
             return name, f"{reason}; no other model is better by more than chance on {gold_rows} covered rows of gold"
@@ -305,6 +308,13 @@ class _Candidates:
         """Which of the covered patterns with gold a model gets right; it has not seen their gold."""
         rows, model = _scorable(self.evidence), self[name]
         return best_class(model._proba(self.evidence.votes[rows]), model.class_balance_) == self.evidence.known[rows]
+
+
+def _even_classes(counts: Floats, known: npt.NDArray[np.int64]) -> Floats:
+    """Counts weighted so that each class with gold weighs the same: a rare label is not to be given up. (p,)."""
+    of_class = np.bincount(known, counts)
+    share: Floats = counts / (of_class[known] * (of_class > 0).sum())
+    return share
 
 
 def _scorable(evidence: Evidence) -> npt.NDArray[np.bool_]:
