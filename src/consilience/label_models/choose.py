@@ -30,7 +30,7 @@ from consilience.label_models.dawid_skene import DawidSkene
 from consilience.label_models.edges import components
 from consilience.label_models.identifiability import warnings_of
 from consilience.label_models.majority import MajorityVote
-from consilience.label_models.structure import find_dependencies
+from consilience.label_models.structure import Dependencies, find_dependencies
 from consilience.label_models.zoo import model_of_kind
 from consilience.store import arrays
 
@@ -58,7 +58,8 @@ class Findings:
     """What was found on the way to a choice, None where it was not asked. Shares are of the rows fitted on.
 
     voices: on which three functions or more vote. residual: what Dawid-Skene leaves unexplained of how functions agree;
-    linked_residual: the same with the dependencies, pairs of names, taken in. warnings: reasons to doubt all of it.
+    linked_residual: the same with the dependencies, pairs of names at least as strong as dependency_threshold, taken
+    in. warnings: reasons to doubt all of it.
     """
 
     covered: float
@@ -69,6 +70,7 @@ class Findings:
     crowd: bool | None
     residual: float | None
     dependencies: list[list[str]] | None
+    dependency_threshold: float | None
     linked_residual: float | None
     overturned: float
     gold_rows: int
@@ -124,6 +126,7 @@ class LabelModel(BaseLabelModel):
             crowd=asked.get("crowd"),
             residual=asked.get("residual"),
             dependencies=asked.get("dependencies"),
+            dependency_threshold=tried.found.threshold if "found" in asked else None,
             linked_residual=asked.get("linked_residual"),
             overturned=overturned(tried.glance, self.chosen_._proba(tried.glance.votes)),
             gold_rows=gold_rows,
@@ -147,7 +150,8 @@ class LabelModel(BaseLabelModel):
         if found.dependencies:
             pairs = ", ".join(" - ".join(pair) for pair in found.dependencies[:5])
             more = f" and {len(found.dependencies) - 5} more" if len(found.dependencies) > 5 else ""
-            lines.append(f"{len(found.dependencies)} pairs of functions depend on one another: {pairs}{more}")
+            strong = f"at least {found.dependency_threshold:.2f} strong"
+            lines.append(f"{len(found.dependencies)} pairs of functions depend on one another, {strong}: {pairs}{more}")
         if found.chosen != COUNTING:
             lines.append(f"against majority vote it decides {found.overturned:.1%} of the clear majorities otherwise")
         if found.gold_accuracy:
@@ -212,7 +216,12 @@ class _Candidates:
     @cached_property
     def dependencies(self) -> list[list[str]]:
         """Pairs of functions that agree more than their accuracy explains."""
-        return [list(pair) for pair in find_dependencies(self.unlabelled, names=self.names).pairs]
+        return [list(pair) for pair in self.found.pairs]
+
+    @cached_property
+    def found(self) -> Dependencies:
+        """The search for dependencies: its pairs, its path, and the strength from which a pair counts."""
+        return find_dependencies(self.unlabelled, names=self.names)
 
     @cached_property
     def linked_residual(self) -> float:
