@@ -165,6 +165,16 @@ def test_the_matrix_own_gold_is_not_looked_at():
 # training sets
 
 
+def test_ties_train_as_they_are_predicted_and_are_no_confident_rows():
+    table = read([{"text": "free"}, {"text": "free hello"}, {"text": "hello"}, {"text": "hello you"}, {"text": "none"}])
+    matrix = apply({"f": keywords("spam", ["free"]), "g": keywords("ham", ["hello"])}, table, labels=["ham", "spam"])
+    model = MajorityVote().fit(matrix)
+    assert model.predict_proba(matrix)[1].tolist() == [0.5, 0.5] and model.predict(matrix)[1] == "spam"
+    made = model.training_set(matrix, uncovered=True)
+    assert made.soft_labels.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0], [0.5, 0.5]]
+    assert len(model.training_set(matrix, min_confidence=0.6)) == 3
+
+
 def test_a_training_set_has_the_covered_rows_their_probabilities_and_who_voted():
     table = read([{"text": "free cash"}, {"text": "hello"}, {"text": "nothing"}])
     matrix = apply({"f": keywords("spam", ["free"]), "g": keywords("ham", ["hello"])}, table)

@@ -197,6 +197,8 @@ class BaseLabelModel(ABC):
         """The rows of matrix with their probabilities, to train a model on.
 
         uncovered: keep rows no function voted on too. min_confidence: drop rows whose best probability is lower.
+        Voted-on rows whose best labels are tied train as the label that `predict` gives them: half and half teaches
+        nothing, and the tie is more often right than not.
         raises: ModelError if the matrix has no rows behind it, or none is left.
         """
         if matrix.table is None:
@@ -210,7 +212,8 @@ class BaseLabelModel(ABC):
                 "No row is left to train on.\nFix: write functions that cover more, or lower min_confidence."
             )
         why = np.array(_reasons(matrix), dtype=object)[matrix.pattern_of_row[keep]].tolist()
-        return TrainingSet(matrix.table.take(keep), self.labels_.plain, proba[keep], np.ones(int(keep.sum())), why)
+        soft = _without_ties(proba[keep], self.predict_codes(matrix)[keep], matrix.covered[keep])
+        return TrainingSet(matrix.table.take(keep), self.labels_.plain, soft, np.ones(int(keep.sum())), why)
 
     def summary(self, matrix: LabelMatrix | None = None) -> View:
         """What was learned: each function's accuracy, beside its accuracy on the gold of a matrix, if one is given."""
@@ -387,6 +390,16 @@ def _balance(given: Balance, labels: Labels) -> Floats | None:
             "Fix: give each label a share above 0; the shares sum to 1."
         )
     return shares / shares.sum()
+
+
+def _without_ties(proba: Floats, codes: npt.NDArray[np.int64], covered: npt.NDArray[np.bool_]) -> Floats:
+    """Probabilities whose best labels, where they are tied, all go to the one that is predicted. proba: (n, k)."""
+    top = proba >= proba.max(axis=1, keepdims=True) - TIE
+    tied = np.flatnonzero((top.sum(axis=1) > 1) & covered)
+    decided = proba.copy()
+    decided[tied] = np.where(top[tied], 0.0, proba[tied])
+    decided[tied, codes[tied]] = (proba[tied] * top[tied]).sum(axis=1)
+    return decided
 
 
 def _expected(given: Expected, matrix: LabelMatrix) -> tuple[Floats | None, Floats | None]:
