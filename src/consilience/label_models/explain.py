@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 
 from consilience.errors import DataError
 from consilience.label_models.pattern_tables import PatternTables
@@ -95,7 +94,7 @@ class Additive:
             parts[:, j] = table[rows, winner] - table[rows, runner_up]
         total = joint[rows, winner] - joint[rows, runner_up]
         rest = self.prior[winner] - self.prior[runner_up]
-        return Contributions(winner, runner_up, parts, rest, total, np.exp(log_softmax(joint, axis=1)), exact=True)
+        return Contributions(winner, runner_up, parts, rest, total, softmax(joint), exact=True)
 
 
 def sums_of(model: BaseLabelModel, votes: npt.NDArray[Any]) -> Additive | None:
@@ -111,7 +110,7 @@ def sums_of(model: BaseLabelModel, votes: npt.NDArray[Any]) -> Additive | None:
         return None
     found = Additive(np.log(theta), np.log(prior))
     some = votes[:100]
-    same = np.allclose(np.exp(log_softmax(found.joint(some), axis=1)), model._proba(some), atol=1e-6)
+    same = np.allclose(softmax(found.joint(some)), model._proba(some), atol=1e-6)
     return found if same else None
 
 
@@ -225,3 +224,10 @@ def _by_size(parts: Floats, mask: npt.NDArray[np.bool_]) -> list[int]:
     """Places where the mask holds, the greatest part first."""
     places = np.flatnonzero(mask)
     return [int(j) for j in places[np.argsort(-np.abs(parts[places]), kind="stable")]]
+
+
+def softmax(joint: Floats) -> Floats:
+    """Log-odds as probabilities, row by row. (scipy.special has it, and takes longer to load than all the rest.)"""
+    proba = np.exp(joint - joint.max(axis=1, keepdims=True))
+    shares: Floats = proba / proba.sum(axis=1, keepdims=True)
+    return shares

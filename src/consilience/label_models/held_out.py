@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 
 from consilience.label_models.advantage import joint_votes
+from consilience.label_models.explain import softmax
 from consilience.metrics import Bin, Interval, calibration_error, reliability_of, wilson
 from consilience.views import View
 
@@ -52,12 +52,12 @@ class HeldOut:
 
     def likelihood(self, sharpness: float) -> Floats:
         """Probability of what it said, where probabilities of classes are raised to a power first. returns: (r,)."""
-        proba = np.exp(log_softmax(sharpness * self.log_proba, axis=1))
+        proba = softmax(sharpness * self.log_proba)
         return np.asarray((proba * self.table[:, self.said].T).sum(axis=1))
 
     def agreement(self, meanings: npt.NDArray[np.bool_], sharpness: float = 1.0) -> tuple[Floats, Floats]:
         """How probable it is, and whether it is so, that the vote allows the class the others favour. Two (r,)."""
-        proba = np.exp(log_softmax(sharpness * self.log_proba, axis=1))
+        proba = softmax(sharpness * self.log_proba)
         allowed = meanings[:, proba.argmax(axis=1)]  # (s, r)
         predicted = ((proba @ self.table).T * allowed).sum(axis=0)
         return predicted, allowed[self.said, np.arange(len(self.said))].astype(np.float64)

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf
 from threadpoolctl import threadpool_limits
 
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats
@@ -266,6 +265,8 @@ def _with_word(weights: Floats, cells: _Cells, evidence: Evidence) -> Floats:
 
 def _mlp(net: dict[str, Floats], name: str, x: Floats) -> Floats:
     """Two hidden layers. x: (..., inputs). returns: (..., outputs)."""
+    from scipy.special import erf  # here, because it takes longer to load than all the rest
+
     for layer in "ab":
         x = x @ net[f"{name}.{layer}.weight"].T + net[f"{name}.{layer}.bias"]
         x = 0.5 * x * (1 + erf(x / np.sqrt(2)))  # GELU

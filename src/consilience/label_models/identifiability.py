@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
 from consilience.label_models.base import BaseLabelModel, Evidence, Floats
 from consilience.label_models.dawid_skene import prior_tables
+from consilience.label_models.edges import components
 from consilience.labeling.matrix import FunctionInfo
 from consilience.metrics import wilson
 
@@ -101,8 +101,9 @@ def _apart(evidence: Evidence, names: list[str], overlap: Floats) -> Iterator[st
     votes = np.flatnonzero(np.diag(overlap) > 0)
     if len(votes) < 3 or _gold_rows(evidence) >= GOLD_ENOUGH:
         return
-    n_parts, part = connected_components(overlap[np.ix_(votes, votes)] >= SHARED, directed=False)
-    groups = sorted(([names[j] for j in votes[part == p]] for p in range(n_parts)), key=len, reverse=True)
+    meet = np.argwhere(np.triu(overlap[np.ix_(votes, votes)] >= SHARED, 1)).tolist()
+    parts = components([(first, second) for first, second in meet], len(votes))
+    groups = sorted(([names[votes[place]] for place in part] for part in parts), key=len, reverse=True)
     alone = [group[0] for group in groups if len(group) == 1]
     groups = [group for group in groups if len(group) > 1]
     if len(groups) > 1:
