@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from tests.reference import trust
@@ -108,6 +108,7 @@ def test_without_gold_functions_that_copy_make_it_softer_and_better(labels, seed
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 999), st.integers(2, 3), st.sampled_from(["temperature", "bias", "vector"]))
+@example(374, 2, "vector")  # where the pull is what parts them
 def test_scaling_finds_what_a_search_over_loops_finds(seed, k, method):
     rng = np.random.default_rng(seed)
     logs, usual = (np.log(rng.dirichlet(np.full(k, 0.4), n).clip(1e-6)) for n in (12, 6))
@@ -123,7 +124,8 @@ def test_scaling_finds_what_a_search_over_loops_finds(seed, k, method):
     start = [1.0] * (k if method == "vector" else 1) + [0.0] * (0 if method == "temperature" else k)
     best = minimize(slow, start, method="Nelder-Mead", options={"maxfev": 4000, "xatol": 1e-6, "fatol": 1e-9})
     found = trust.scaling_cost(logs, gold, weights, usual, shares, power, shift)
-    assert found < best.fun + 0.01 or (power < 0.01).any()  # the search may step over the bound at 0
+    pull = 5e-4 * float(((best.x - np.array(start)) ** 2).sum())  # towards doing nothing, which the loops do not have
+    assert found < best.fun + pull + 0.005 or (power < 0.01).any()  # the search may step over the bound at 0
     if method == "temperature":
         assert (power == power[0]).all() and not shift.any()
 
