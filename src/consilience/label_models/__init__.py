@@ -1,4 +1,15 @@
-"""Label matrix to probabilities: one model a file, one contract for all, each loaded when it is first named."""
+"""Label matrix to probabilities: one model a file, one contract for all, each loaded when it is first named.
+
+contract    base (what every model shares), zoo (which models there are)
+models      majority, weighted, one_coin, dawid_skene, ebcc, data_programming, moments, triplets, hyper, committee;
+            calibration (wraps another), multi_label (one a label), choose (LabelModel: picks among them)
+their parts pattern_tables, vote_cells, tied_tables, edges (dawid_skene); factor_graph, factor_objective, gibbs
+            (data_programming); cooccurrence, matching, cliques, table_model, class_balance (moments, triplets);
+            label_priors (multi_label)
+structure   structure (finds dependencies) by residual_search with forest, pseudo_likelihood, robust_pca;
+            dependency_paths
+trust       advantage (what there is to gain), identifiability, uncertainty, held_out, explain, plots
+"""
 
 from typing import Any
 
