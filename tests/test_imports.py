@@ -8,8 +8,18 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "consilience"
-FLOOR = {"errors": 0, "progress": 0, "metrics": 0, "views": 0, "store": 0}
-LEVEL = {**FLOOR, "data": 1, "labeling": 2, "label_models": 3, "end_models": 4, "project": 8, "testing": 8, "cli": 9}
+FLOOR = {"errors": 0, "progress": 0, "metrics": 0, "views": 0, "store": 0, "engines": 0}
+LEVEL = {
+    **FLOOR,
+    "data": 1,
+    "labeling": 2,
+    "label_models": 3,
+    "end_models": 4,
+    "project": 8,
+    "testing": 8,
+    "compat": 8,
+    "cli": 9,
+}
 
 
 def home(module: str) -> str:

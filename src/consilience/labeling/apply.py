@@ -6,9 +6,7 @@ Fast kinds get all rows at once. Python functions get them in batches, whose rec
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,27 +14,10 @@ import numpy as np
 from consilience.data.labels import Labels, labels_in
 from consilience.data.table import Table
 from consilience.errors import FunctionError, LabelError
-from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, check_names, fingerprint_of
+from consilience.labeling.casting import Column, cast_one
+from consilience.labeling.function import Batch, LabelingFunction, check_names, fingerprint_of
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.progress import working
-
-
-@dataclass(frozen=True)
-class Column:
-    """The votes of one function on all rows of a table, kept by key: codes (n,) of `labels`, what failed, seconds."""
-
-    codes: Codes
-    labels: tuple[str, ...]
-    failure: Failure | None = None
-    seconds: float = 0.0
-
-    def coded(self, labels: Labels) -> Codes:
-        """The codes as places in other labels. Raises LabelError for a vote they do not have."""
-        if self.labels == labels.votes:
-            return self.codes
-        used = set(np.unique(self.codes).tolist())
-        places = [labels.vote_index(name) if code in used else -1 for code, name in enumerate(self.labels)]
-        return np.array([*places, -1], np.int16)[self.codes]
 
 
 class Cache(Protocol):
@@ -110,25 +91,18 @@ def _compute(
     starts = range(0, len(table), batch_size) if slow else range(0)
     columns: dict[str, Column] = {}
     with working(f"applying {len(functions)} functions", len(fast) + len(starts)) as tick:
-        whole = Batch(table)
+        whole = Batch(table, functions=list(fast.values()))
         for key, function in fast.items():
-            columns[key] = _column(function, whole, labels)
+            columns[key] = cast_one(function, whole, labels)
             tick()
         pieces: dict[str, list[Column]] = {key: [] for key in slow}
         for start in starts:
-            batch = Batch(table, start, start + batch_size)
+            batch = Batch(table, start, start + batch_size, list(slow.values()))
             _ = batch.rows  # made here, so that no single function is charged for them
             for key, function in slow.items():
-                pieces[key].append(_column(function, batch, labels))
+                pieces[key].append(cast_one(function, batch, labels))
             tick()
     return columns | {key: _joined(parts, labels) for key, parts in pieces.items()}
-
-
-def _column(function: LabelingFunction, batch: Batch, labels: Labels) -> Column:
-    own = labels.with_votes(function.labels or ())
-    began = time.perf_counter()
-    votes = function.vote(batch, own)
-    return Column(votes.codes, own.votes, votes.failure, time.perf_counter() - began)
 
 
 def _joined(parts: list[Column], labels: Labels) -> Column:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consilience import __version__
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row, make_rows
 from consilience.data.table import Table
@@ -27,13 +28,26 @@ Codes = npt.NDArray[np.int16]
 
 
 class Batch:
-    """Some rows of a table as labeling functions get them: columns for the fast kinds, records for Python ones."""
+    """Some rows of a table as labeling functions get them: columns for the fast kinds, records for Python ones.
 
-    def __init__(self, table: Table, start: int = 0, stop: int | None = None) -> None:
+    functions: all that vote on this batch. What several of them need is made once, by `shared`.
+    """
+
+    def __init__(
+        self, table: Table, start: int = 0, stop: int | None = None, functions: Sequence[LabelingFunction] = ()
+    ) -> None:
         self.frame = table.features[start:stop]
         self.ids = table.ids[start:stop]
         self.text_column = table.text_column
         self.gold_column = table.gold_column
+        self.functions = tuple(functions)
+        self._shared: dict[Hashable, Any] = {}
+
+    def shared(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What make() gives, made when the first function asks for it by this key: tokens, say, or one pass for all."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -146,8 +160,8 @@ class MaskFunction(LabelingFunction):
 
 
 def fingerprint_of(*parts: object) -> str:
-    """Hash of the given parts. They must have a repr that says all they are."""
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    """Hash of the given parts and of this package's version. They must have a repr that says all they are."""
+    return hashlib.sha256(repr((__version__, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def short_traceback(error: BaseException) -> str:

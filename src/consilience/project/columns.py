@@ -12,7 +12,8 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.table import Table
 from consilience.errors import StoreError
-from consilience.labeling.apply import Column, column_key
+from consilience.labeling.apply import column_key
+from consilience.labeling.casting import Column
 from consilience.labeling.function import Failure
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.store.catalogue import Catalogue

@@ -8,6 +8,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,34 +54,46 @@ def declared_functions(path: Path) -> list[LabelingFunction]:
     return [_declared(path, name, table) for name, table in tables.items()]
 
 
+@dataclass(frozen=True)
+class Declared:
+    """A kind of function as lfs.toml declares it: what makes it, the other keys it knows, whether it needs a label.
+
+    make: called with the label (if it needs one), the value of the kind's own key, name=..., and the other keys.
+    """
+
+    make: Callable[..., LabelingFunction]
+    options: tuple[str, ...] = ()
+    needs_label: bool = True
+
+
+KINDS: dict[str, Declared] = {
+    "keywords": Declared(keywords, ("column", "ignore_case")),
+    "pattern": Declared(pattern, ("column", "ignore_case")),
+    "expression": Declared(expression),
+    "recorded": Declared(recorded, ("labels",), needs_label=False),
+}
+
+
 def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
-    kinds: dict[str, Callable[..., LabelingFunction]] = {
-        "keywords": keywords,
-        "pattern": pattern,
-        "expression": expression,
-    }
-    found = [kind for kind in kinds if isinstance(table, dict) and kind in table]
-    if isinstance(table, dict) and "recorded" in table and set(table) <= {"recorded", "labels"}:
-        try:
-            return recorded(table["recorded"], labels=table.get("labels"), name=name)
-        except ConsilienceError as error:
-            raise FunctionError(f"[{name}] in {path}: {error}") from None
-    if len(found) != 1 or "label" not in table:
-        raise FunctionError(
-            f"[{name}] in {path} is not a function.\n"
-            f"Fix: give it a label and one of {', '.join(kinds)} (or only `recorded`, naming a column, and `labels`)."
-        )
-    options = {key: value for key, value in table.items() if key not in ("label", found[0])}
-    allowed = ["column", "ignore_case"] if found[0] != "expression" else []
-    unknown = next((key for key in options if key not in allowed), None)
+    where = f"[{name}] in {path}"
+    found = [kind for kind in KINDS if isinstance(table, dict) and kind in table]
+    if len(found) != 1:
+        raise FunctionError(f"{where} is not a function.\nFix: give it a label and one of {', '.join(KINDS)}.")
+    kind = KINDS[found[0]]
+    own = {found[0], "label"} if kind.needs_label else {found[0]}
+    if kind.needs_label and "label" not in table:
+        raise FunctionError(f'{where} has no label.\nFix: give it one, as in label = "spam".')
+    options = {key: value for key, value in table.items() if key not in own}
+    unknown = next((key for key in options if key not in kind.options), None)
     if unknown is not None:
-        raise FunctionError(
-            f"[{name}] in {path} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, allowed)}"
-        )
+        raise FunctionError(f"{where} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, kind.options)}")
+    first = (table["label"],) if kind.needs_label else ()
     try:
-        return kinds[found[0]](table["label"], table[found[0]], name=name, **options)
+        return kind.make(*first, table[found[0]], name=name, **options)
     except ConsilienceError as error:
-        raise FunctionError(f"[{name}] in {path}: {error}") from None
+        raise FunctionError(f"{where}: {error}") from None
+    except TypeError as error:
+        raise FunctionError(f"{where} cannot be made: {error}.\nFix: give its keys values of the right type.") from None
 
 
 def written_functions(path: Path) -> list[LabelingFunction]:
