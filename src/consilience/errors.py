@@ -6,6 +6,7 @@ ConsilienceError
 ├── FunctionError    a labeling function that cannot mean what its author hoped
 ├── VoteError        votes, or a question about votes, that make no sense
 ├── ModelError       a label model or end model that cannot be fitted or asked
+├── EngineError      work that could not be done where it was to be done: in worker processes, on a cluster
 ├── ExtraError       something that needs an optional package which is not installed
 └── StoreError       a project folder or a saved file that is not what it should be
     └── TrustError   code that came with a folder nobody has trusted yet
@@ -41,6 +42,10 @@ class VoteError(ConsilienceError, ValueError):
 
 class ModelError(ConsilienceError, ValueError):
     """A model that cannot be fitted or asked."""
+
+
+class EngineError(ConsilienceError, OSError):
+    """Work that could not be done where it was to be done."""
 
 
 class ExtraError(ConsilienceError, ImportError):

@@ -30,6 +30,19 @@ class Step:
     seconds: float
     finished: bool = False
 
+    @property
+    def rate(self) -> str:
+        """How much is done a second, to read.
+
+        >>> Step("applying", 3_000_000, None, 2.0).rate
+        '1.5M/s'
+        """
+        speed = self.done / self.seconds if self.seconds else 0.0
+        for size, letter in ((1e6, "M"), (1e3, "k")):
+            if speed >= size:
+                return f"{speed / size:.1f}{letter}/s"
+        return f"{speed:.1f}/s"
+
 
 Hook = Callable[[Step], None]
 _hook: ContextVar[Hook | None] = ContextVar("consilience_progress", default=None)
@@ -53,18 +66,18 @@ def reporting(hook: Hook) -> Iterator[None]:
 
 
 @contextmanager
-def working(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Report a piece of work: gives a function to call once a step. The work is finished when the block ends."""
+def working(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Report a piece of work: gives a function to tell how much more is done. It is finished when the block ends."""
     hook = _hook.get() or (bar_hook(after_s=2.0) if _is_interactive() else None)
     if hook is None:
-        yield lambda: None
+        yield lambda more=1: None
         return
     start = last = time.perf_counter()
     done = 0
 
-    def tick() -> None:
+    def tick(more: int = 1) -> None:
         nonlocal done, last
-        done += 1
+        done += more
         now = time.perf_counter()
         if now - last >= EVERY_S:
             last = now
@@ -102,14 +115,20 @@ def bar_hook(after_s: float = 0.0, console: Any = None) -> Hook:
         if bar is None and (step.finished or step.seconds < after_s):
             return
         if bar is None:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+            )
             bar = Progress(*columns, transient=True, console=console)
             bar.start()
         if what != step.what:
-            what, task = step.what, bar.add_task(step.what, total=step.total)
-        bar.update(task, completed=step.done)
+            what, task = step.what, bar.add_task(step.what, total=step.total, rate="")
+        bar.update(task, completed=step.done, rate=step.rate)
         if step.finished:
             bar.stop()
             bar = task = what = None

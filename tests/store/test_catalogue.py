@@ -75,7 +75,7 @@ def test_a_part_takes_its_rejects_with_it(catalogue):
 
 def test_a_file_of_another_version_is_refused(catalogue):
     catalogue.write(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(StoreError, match=r"The catalogue has version 2, this is 1.\nFix: upgrade"):
+    with pytest.raises(StoreError, match=r"The catalogue has version 3, this is 2.\nFix: upgrade"):
         Catalogue(catalogue.path)
 
 

@@ -11,19 +11,28 @@ from consilience.cli.session import HERE, Folder, Json, opened, session
 
 def apply(
     no_python: Annotated[bool, typer.Option("--no-python", help="Only the functions of lfs.toml.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes for Python functions; 0: none. Default: all cores, once that pays.")
+    ] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds a Python function may spend on one row.")] = 60.0,
     project: Folder = HERE,
     json: Json = False,
 ) -> None:
-    """Apply the labeling functions to all rows. Only columns whose function or rows changed are computed."""
+    """Apply the labeling functions to all rows. Only what changed is computed; a killed run goes on where it was."""
     with session("apply", json) as talk, opened(project) as work:
-        matrix = work.apply(python=not no_python)
+        matrix = work.apply(python=not no_python, workers=workers, deadline_s=deadline)
+        record = work.runs()[-1].record
         kept = sum(info.from_store for info in matrix.functions)
-        made = len(matrix.functions) - kept
-        seconds = sum(info.seconds for info in matrix.functions if not info.from_store)
+        made, rows = len(matrix.functions) - kept, record["rows_computed"]
+        on = f" on {rows:,} of {len(matrix):,} rows" if made and rows < len(matrix) else ""
         talk.say(
-            f"{made} of {len(matrix.functions)} functions computed in {seconds:.2f} s, {kept} from the store",
+            f"{made} of {len(matrix.functions)} functions computed{on} in {record['seconds']:.2f} s, "
+            f"{kept} from the store",
             computed=made,
             from_store=kept,
+            rows=len(matrix),
+            rows_computed=rows,
+            seconds=record["seconds"],
         )
         summary = work.open_matrix().summary()
         talk.show(summary.view(), functions=summary.view().records(), coverage=summary.coverage)

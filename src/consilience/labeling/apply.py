@@ -1,12 +1,13 @@
 """Apply labeling functions to rows: each makes one column of votes, and a column already made is not made again.
 
-Fast kinds get all rows at once. Python functions get them in batches, whose records they share.
+Fast kinds get all rows at once. Python functions get them in batches, whose records they share; see `running`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +15,10 @@ import numpy as np
 from consilience.data.labels import Labels, labels_in
 from consilience.data.table import Table
 from consilience.errors import FunctionError, LabelError
-from consilience.labeling.casting import Column, cast_one
-from consilience.labeling.function import Batch, LabelingFunction, check_names, fingerprint_of
+from consilience.labeling.casting import Column, cast_one, function_key
+from consilience.labeling.function import Batch, LabelingFunction, check_names
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
+from consilience.labeling.running import BATCH_ROWS, Running, Tick
 from consilience.progress import working
 
 
@@ -25,7 +27,8 @@ class Cache(Protocol):
 
     def __contains__(self, key: object) -> bool: ...
     def __getitem__(self, key: str) -> Column: ...
-    def __setitem__(self, key: str, column: Column) -> None: ...
+    def update(self, columns: Mapping[str, Column], /) -> None:
+        """Keep some more columns, made together."""
 
 
 def apply(
@@ -34,14 +37,21 @@ def apply(
     *,
     labels: Labels | Sequence[str] | None = None,
     cache: Cache | None = None,
-    batch_size: int = 20_000,
+    workers: int | None = None,
+    deadline_s: float = 60.0,
+    batch_size: int = BATCH_ROWS,
 ) -> LabelMatrix:
     """Votes of each function on each row.
 
     functions: a list, or a dict by name. A function without a name takes that of the caller's variable that holds it.
     labels: default those of the table, else those the functions may give and the gold names.
     cache: columns made before, by key; default: kept with the table, so that only what changed is computed again.
-    returns: the LabelMatrix. A row on which a function raised counts in its `failure` and is abstained on.
+    workers: processes for Python functions; 0: this one. Default: this one, or all cores where that is seen to pay; the
+        votes are the same. In workers, a row that ends its process is named and abstained on too.
+    deadline_s: a Python function that spends longer on one row is stopped there (within twice the time); after 3 such
+        rows it is given up. batch_size: rows that Python functions get at once.
+    returns: the LabelMatrix. A row on which a function raised or was stopped counts in its `failure` and is abstained
+        on.
     raises: FunctionError for a function without a name or a name used twice; LabelError for a label not in labels.
 
     O(rows x functions); about 0.05 µs a row for a pattern, 0.3 µs for a small Python function.
@@ -54,63 +64,55 @@ def apply(
     """
     named = named_functions(functions, sys._getframe(1).f_locals)
     check_names(named)
-    base = _base_labels(named, table, labels)
-    space = _label_space(named, base)
-    store = table.column_cache if cache is None else cache
-    keys = [column_key(function, table, base) for function in named]
-    ready = {key: store[key] for key in keys if key in store}
-    fresh = {key: function for key, function in zip(keys, named, strict=True) if key not in ready}
-    for key, column in _compute(fresh, table, base, batch_size).items():
-        store[key] = ready[key] = column
-    votes = np.empty((len(table), len(named)), vote_type(len(space.votes)), order="F")
+    base = base_labels(named, table, labels)
+    with Running(named, base, workers=workers, deadline_s=deadline_s, batch_rows=batch_size) as running:
+        return apply_running(running, table, table.column_cache if cache is None else cache)
+
+
+def apply_running(running: Running, table: Table, cache: Cache, tick: Tick | None = None) -> LabelMatrix:
+    """Votes on one table of the functions of a run that may go on to other tables.
+
+    tick: told how many votes are there, whenever some are; without it, progress is reported for this table.
+    """
+    functions, space = running.functions, running.space
+    keys = [f"{key}-{table.fingerprint}" for key in running.keys]
+    ready = {key: cache[key] for key in keys if key in cache}
+    fresh = {key: function for key, function in zip(keys, functions, strict=True) if key not in ready}
+    with ExitStack() as stack:
+        if tick is None:
+            tick = stack.enter_context(working(f"applying {len(fresh)} functions", len(table) * len(fresh)))
+        for made in _compute(fresh, table, running, tick):
+            ready |= made
+            cache.update({key: column for key, column in made.items() if not column.given_up})
+    votes = np.empty((len(table), len(functions)), vote_type(len(space.votes)), order="F")
     for place, key in enumerate(keys):
         votes[:, place] = ready[key].coded(space)
-    infos = [_info(function, ready[key], key not in fresh) for key, function in zip(keys, named, strict=True)]
+    infos = [_info(function, ready[key], key not in fresh) for key, function in zip(keys, functions, strict=True)]
     return LabelMatrix(votes, space, table.ids, infos, table.gold_codes(space), table)
 
 
 def column_key(function: LabelingFunction | FunctionInfo, table: Table, labels: Labels) -> str:
-    """What a column depends on: the function, the rows, and what the sets of labels mean that it may give.
-
-    A function that may give any label depends on all labels, but not on what sets of them other functions give.
-    """
-    if function.labels:
-        groups = {name: sorted(labels.members(name)) for name in function.labels if name not in labels}
-        meaning = f"-{fingerprint_of(sorted(groups.items()))}" if groups else ""
-    else:
-        meaning = f"-{fingerprint_of(labels.votes, sorted(labels.groups.items()))}"
-    return f"{function.fingerprint}-{table.fingerprint}{meaning}"
+    """What a column depends on: the function, what its labels mean, and the rows."""
+    return f"{function_key(function, labels)}-{table.fingerprint}"
 
 
 def _compute(
-    functions: dict[str, LabelingFunction], table: Table, labels: Labels, batch_size: int
-) -> dict[str, Column]:
-    """Columns of the given functions, by key."""
+    functions: dict[str, LabelingFunction], table: Table, running: Running, tick: Tick
+) -> Iterator[dict[str, Column]]:
+    """Columns of the given functions, by key: first those of the fast kinds, then the others."""
     fast = {key: function for key, function in functions.items() if function.all_at_once}
     slow = {key: function for key, function in functions.items() if not function.all_at_once}
-    starts = range(0, len(table), batch_size) if slow else range(0)
-    columns: dict[str, Column] = {}
-    with working(f"applying {len(functions)} functions", len(fast) + len(starts)) as tick:
-        whole = Batch(table, functions=list(fast.values()))
-        for key, function in fast.items():
-            columns[key] = cast_one(function, whole, labels)
-            tick()
-        pieces: dict[str, list[Column]] = {key: [] for key in slow}
-        for start in starts:
-            batch = Batch(table, start, start + batch_size, list(slow.values()))
-            _ = batch.rows  # made here, so that no single function is charged for them
-            for key, function in slow.items():
-                pieces[key].append(cast_one(function, batch, labels))
-            tick()
-    return columns | {key: _joined(parts, labels) for key, parts in pieces.items()}
+    if fast:
+        yield dict(zip(fast, _cast_whole(list(fast.values()), table, running.labels, tick), strict=True))
+    if slow:
+        yield dict(zip(slow, running.columns(table, list(slow.values()), tick), strict=True))
 
 
-def _joined(parts: list[Column], labels: Labels) -> Column:
-    codes = np.concatenate([np.empty(0, np.int16), *(part.codes for part in parts)])
-    failures = [part.failure for part in parts if part.failure]
-    failure = sum(failures[1:], failures[0]) if failures else None
-    said = parts[0].labels if parts else labels.votes
-    return Column(codes, said, failure, sum(part.seconds for part in parts))
+def _cast_whole(functions: list[LabelingFunction], table: Table, labels: Labels, tick: Tick) -> Iterator[Column]:
+    whole = Batch(table, functions=functions)
+    for function in functions:
+        yield cast_one(function, whole, labels)
+        tick(len(table))
 
 
 def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
@@ -143,7 +145,7 @@ def named_functions(functions: Any, variables: Mapping[str, Any]) -> list[Labeli
     return named
 
 
-def _base_labels(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
+def base_labels(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
     """The labels as they were given, or as found in what functions may give and in gold."""
     if labels is not None:
         return Labels.of(labels)
@@ -154,14 +156,3 @@ def _base_labels(functions: list[LabelingFunction], table: Table, labels: Labels
     if not found:
         raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
     return Labels(*found)
-
-
-def _label_space(functions: list[LabelingFunction], base: Labels) -> Labels:
-    """The labels of the matrix: the given ones, with the sets of them that functions may give."""
-    space = base
-    for function in functions:
-        try:
-            space = space.with_votes(function.labels or ())
-        except LabelError as error:
-            raise LabelError(f"Function {function.name!r} may say what it cannot: {error}") from None
-    return space

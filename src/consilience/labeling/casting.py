@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from consilience.data.labels import Labels
-from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction
+from consilience.errors import LabelError
+from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, fingerprint_of
+
+if TYPE_CHECKING:
+    from consilience.labeling.matrix import FunctionInfo
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,11 @@ class Column:
     labels: tuple[str, ...]
     failure: Failure | None = None
     seconds: float = 0.0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether some rows were never tried."""
+        return self.failure is not None and self.failure.given_up
 
     def coded(self, labels: Labels) -> Codes:
         """The codes as places in other labels. Raises LabelError for a vote they do not have."""
@@ -42,3 +52,36 @@ def cast_one(function: LabelingFunction, batch: Batch, labels: Labels) -> Column
     began = time.perf_counter()
     votes = function.vote(batch, own)
     return Column(votes.codes, own.votes, votes.failure, time.perf_counter() - began)
+
+
+def function_key(function: LabelingFunction | FunctionInfo, labels: Labels) -> str:
+    """What a function's votes depend on beside the rows: itself, and what the sets of labels mean that it may give.
+
+    A function that may give any label depends on all labels, but not on what sets of them other functions give.
+    """
+    if function.labels:
+        groups = {name: sorted(labels.members(name)) for name in function.labels if name not in labels}
+        meaning = f"-{fingerprint_of(sorted(groups.items()))}" if groups else ""
+    else:
+        meaning = f"-{fingerprint_of(labels.votes, sorted(labels.groups.items()))}"
+    return f"{function.fingerprint}{meaning}"
+
+
+def label_space(functions: Sequence[LabelingFunction], base: Labels) -> Labels:
+    """The labels of the matrix: the given ones, with the sets of them that functions may give."""
+    space = base
+    for function in functions:
+        try:
+            space = space.with_votes(function.labels or ())
+        except LabelError as error:
+            raise LabelError(f"Function {function.name!r} may say what it cannot: {error}") from None
+    return space
+
+
+def joined(parts: Sequence[Column], labels: Labels) -> Column:
+    """One column of the columns of batches, in order. All of one function, so that they speak of the same labels."""
+    codes = np.concatenate([np.empty(0, np.int16), *(part.codes for part in parts)])
+    failures = [part.failure for part in parts if part.failure]
+    failure = sum(failures[1:], failures[0]) if failures else None
+    said = next((part.labels for part in parts if part.labels != labels.votes), labels.votes)
+    return Column(codes, said, failure, sum(part.seconds for part in parts))

@@ -22,6 +22,7 @@ from consilience import __version__
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row, make_rows
 from consilience.data.table import Table
+from consilience.engines.watch import Stopped
 from consilience.errors import DataError, FunctionError, nearest
 
 Codes = npt.NDArray[np.int16]
@@ -78,14 +79,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class Failure:
-    """Rows on which a function raised: how many, the id of the first, and its traceback."""
+    """Rows on which a function failed: how many, the id of the first, and its traceback.
+
+    stops: rows that had to be stopped, since they took too long or ended their process. given_up: after a few of those
+    the rest of the rows were not tried.
+    """
 
     count: int
     first_id: str
     first_error: str
+    stops: int = 0
+    given_up: bool = False
 
     def __add__(self, later: Failure | None) -> Failure:
-        return self if later is None else Failure(self.count + later.count, self.first_id, self.first_error)
+        if later is None:
+            return self
+        stops, given_up = self.stops + later.stops, self.given_up or later.given_up
+        return Failure(self.count + later.count, self.first_id, self.first_error, stops, given_up)
 
 
 @dataclass(frozen=True)
@@ -166,7 +176,8 @@ def fingerprint_of(*parts: object) -> str:
 
 def short_traceback(error: BaseException) -> str:
     """The error with its last frame of the user's code: what one line of a table and one page of a log need."""
-    text = "".join(traceback.format_exception(error, limit=-3)).strip()
+    shown = [str(error)] if isinstance(error, Stopped) else traceback.format_exception(error, limit=-3)
+    text = "".join(shown).strip()
     return text if len(text) < 4000 else f"{text[:1000]}\n...\n{text[-2000:]}"
 
 

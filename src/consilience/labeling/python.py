@@ -12,6 +12,7 @@ import numpy as np
 
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row
+from consilience.engines.watch import STOPS, Stopped, watch
 from consilience.errors import FunctionError, nearest
 from consilience.labeling.fingerprint import code_fingerprint
 from consilience.labeling.function import (
@@ -96,19 +97,29 @@ def labeling_function(*labels: str, name: str | None = None) -> Callable[[Callab
 
 
 def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], Failure | None]:
-    """The function's answer on every row; None where it raised."""
+    """The function's answer on every row; None where it raised or had to be stopped."""
     answers: list[Any] = []
     failure: Failure | None = None
-    rows = iter(batch.rows)
-    while len(answers) < len(batch):
-        try:
-            for row in rows:
-                answers.append(function(row))
-        except Exception as error:
-            here = Failure(1, str(batch.ids[len(answers)]), short_traceback(error) if failure is None else "")
-            failure = here if failure is None else failure + here
-            answers.append(None)
-    return answers, failure
+    rows, eye = batch.rows, watch()
+    try:
+        while len(answers) < len(rows):
+            try:
+                eye.at(answers)
+                for row in rows[len(answers) : len(answers) + eye.every]:
+                    answers.append(function(row))
+            except (Exception, SystemExit, Stopped) as error:
+                shown = short_traceback(error) if failure is None else ""
+                here = Failure(1, str(batch.ids[len(answers)]), shown, stops=isinstance(error, Stopped))
+                failure = here if failure is None else failure + here
+                answers.append(None)
+                if failure.stops >= STOPS:
+                    break
+    finally:
+        eye.rest()
+    untried = len(rows) - len(answers)
+    if failure is not None and untried:
+        failure += Failure(untried, failure.first_id, failure.first_error, given_up=True)
+    return answers + [None] * untried, failure
 
 
 class _Meanings(dict[Any, int]):

@@ -1,8 +1,11 @@
-"""Columns of votes in a project's store: one Parquet blob each, with label names in it, never integers."""
+"""Columns of votes in a project's store: Parquet blobs of the columns made together, label names in them.
+
+The blob is written first and its lines in the catalogue last, so a killed run leaves whole columns or none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -14,10 +17,12 @@ from consilience.data.table import Table
 from consilience.errors import StoreError
 from consilience.labeling.apply import column_key
 from consilience.labeling.casting import Column
-from consilience.labeling.function import Failure
+from consilience.labeling.function import Codes, Failure
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs
+
+KEPT = 8  # blobs whose columns are held in memory: those of a part lie in few
 
 
 class StoredColumns:
@@ -26,6 +31,7 @@ class StoredColumns:
     def __init__(self, catalogue: Catalogue, blobs: Blobs) -> None:
         self.catalogue = catalogue
         self.blobs = blobs
+        self._frames: dict[str, pl.DataFrame] = {}
 
     def __contains__(self, key: object) -> bool:
         return self.catalogue.one("SELECT 1 FROM vote_column WHERE key = ?", key) is not None
@@ -34,28 +40,32 @@ class StoredColumns:
         row = self.catalogue.one("SELECT * FROM vote_column WHERE key = ?", key)
         if row is None:
             raise KeyError(key)
-        votes = pl.read_parquet(BytesIO(self.blobs.get(row["blob"])))["vote"]
-        names = votes.drop_nulls().unique().sort().to_list()
-        codes = Labels(*names).codes_of(votes) if names else np.full(len(votes), ABSTAIN, np.int16)
-        failure = Failure(row["failed"], row["failed_id"], row["failure"]) if row["failed"] else None
-        return Column(codes, tuple(names), failure, row["seconds"])
+        codes, names = column_codes(self._frame(row["blob"])[row["field"]])
+        failure = Failure(row["failed"], row["failed_id"], row["failure"], row["stops"]) if row["failed"] else None
+        return Column(codes, names, failure, row["seconds"])
 
-    def __setitem__(self, key: str, column: Column) -> None:
-        names = [*column.labels, None]
-        votes = pl.Series("vote", names, dtype=pl.String)[column.codes.astype(np.int64) % len(names)]
+    def update(self, columns: Mapping[str, Column]) -> None:
+        """Keep columns that were made together: one blob, and a line in the catalogue for each; all or none."""
+        if not columns:
+            return
         buffer = BytesIO()
-        pl.DataFrame(votes).write_parquet(buffer)
+        fields = {f"f{place}": vote_series(column) for place, column in enumerate(columns.values())}
+        pl.DataFrame(fields).write_parquet(buffer)
         blob = self.blobs.put(buffer.getvalue())
-        failed = column.failure
-        self.catalogue.write(
-            "INSERT OR REPLACE INTO vote_column VALUES (?, ?, ?, ?, ?, ?)",
-            key,
-            blob,
-            failed.count if failed else 0,
-            failed.first_id if failed else None,
-            failed.first_error if failed else None,
-            column.seconds,
-        )
+        with self.catalogue.writing():
+            for (key, column), field in zip(columns.items(), fields, strict=True):
+                self.catalogue.write(
+                    "INSERT OR REPLACE INTO vote_column (key, blob, field, failed, failed_id, failure, stops, seconds) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    *(key, blob, field, *_failed(column.failure), column.seconds),
+                )
+
+    def _frame(self, blob: str) -> pl.DataFrame:
+        if blob not in self._frames:
+            while len(self._frames) >= KEPT:
+                self._frames.pop(next(iter(self._frames)))
+            self._frames[blob] = pl.read_parquet(BytesIO(self.blobs.get(blob)))
+        return self._frames[blob]
 
     def matrix(self, infos: Sequence[FunctionInfo], part: Table, labels: Labels) -> LabelMatrix:
         """Stored votes of these functions on one part of the rows, with what failed when they were cast.
@@ -75,3 +85,22 @@ class StoredColumns:
             votes[:, place] = column.coded(space)
             known.append(replace(info, failure=column.failure, seconds=column.seconds, from_store=True))
         return LabelMatrix(votes, space, part.ids, known, part.gold_codes(space), part)
+
+
+def vote_series(column: Column) -> pl.Series:
+    """The votes of a column as label names, of a type that Parquet keeps small; null abstains."""
+    names = [*column.labels, None]
+    return pl.Series(names, dtype=pl.Enum(list(column.labels)))[column.codes.astype(np.int64) % len(names)]
+
+
+def column_codes(votes: pl.Series) -> tuple[Codes, tuple[str, ...]]:
+    """The codes of stored votes, and the names they are places in."""
+    if isinstance(votes.dtype, pl.Enum):
+        codes = votes.to_physical().cast(pl.Int16).fill_null(ABSTAIN).to_numpy()
+        return np.asarray(codes, np.int16), tuple(votes.dtype.categories.to_list())
+    names = votes.drop_nulls().unique().sort().to_list()  # as earlier versions wrote them
+    return Labels(*names).codes_of(votes) if names else np.full(len(votes), ABSTAIN, np.int16), tuple(names)
+
+
+def _failed(failure: Failure | None) -> tuple[int, str | None, str | None, int]:
+    return (failure.count, failure.first_id, failure.first_error, failure.stops) if failure else (0, None, None, 0)

@@ -27,8 +27,10 @@ from consilience.errors import DataError, ModelError, StoreError, nearest
 from consilience.label_models.base import BaseLabelModel
 from consilience.label_models.majority import MajorityVote
 from consilience.label_models.zoo import load_label_model, model_named, names_of_models
-from consilience.labeling.apply import apply
+from consilience.labeling.apply import apply_running
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix
+from consilience.labeling.running import Running
+from consilience.progress import working
 from consilience.project.columns import StoredColumns
 from consilience.project.config import FILE, Config, load_config
 from consilience.project.functions import DECLARED, WRITTEN, project_functions
@@ -38,6 +40,8 @@ from consilience.store.arrays import pack
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs, replacing
 from consilience.views import plain
+
+PART_ROWS = 100_000  # rows whose votes are computed and kept together
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,11 @@ class Project:
         name = str(source) if isinstance(source, (str, Path)) else "memory"
         with self.catalogue.writing():  # from the check to the note, so that two processes cannot add the same id
             self._forget()
-            if self.catalogue.one("SELECT 1 FROM part WHERE fingerprint = ?", table.fingerprint):
+            if all(part.fingerprint in self.parts for part in _cut(table)):
                 return Added(0, (), was_there=True)
             table, rejects = self._without_known(table)
-            if len(table):
-                self._note_part(table, rejects, name)
+            for place, part in enumerate(_cut(table)):
+                self._note_part(part, rejects if place == 0 else (), name)
         self._forget()
         return Added(len(table), rejects)
 
@@ -176,14 +180,16 @@ class Project:
 
     @cached_property
     def parts(self) -> dict[str, Table]:
-        """The tables that were added, by fingerprint, in order."""
+        """The tables that were added, by fingerprint, in order; large ones in pieces."""
         rows = self.catalogue.all("SELECT fingerprint, blob FROM part ORDER BY added, rowid")
-        return {row["fingerprint"]: self._part(row["blob"]) for row in rows}
+        return {row["fingerprint"]: self._part(row["blob"], row["fingerprint"]) for row in rows}
 
-    def _part(self, blob: str) -> Table:
+    def _part(self, blob: str, fingerprint: str) -> Table:
         frame = pl.read_parquet(BytesIO(self.blobs.get(blob)))
         gold = self.config.gold if self.config.gold in frame.columns else None
-        return Table(frame, id=self.config.id or "id", text=self.config.text, gold=gold, labels=self.config.labels)
+        table = Table(frame, id=self.config.id or "id", text=self.config.text, gold=gold, labels=self.config.labels)
+        table.__dict__["fingerprint"] = fingerprint  # its rows were hashed when they came
+        return table
 
     @cached_property
     def table(self) -> Table:
@@ -215,18 +221,33 @@ class Project:
 
     # votes
 
-    def apply(self, *, python: bool = True) -> LabelMatrix:
-        """Apply the project's functions to all rows; only columns that changed are computed."""
+    def apply(self, *, python: bool = True, workers: int | None = None, deadline_s: float = 60.0) -> LabelMatrix:
+        """Apply the project's functions to all rows; only what changed is computed.
+
+        Rows are dealt with in pieces of 100,000, whose votes are kept as soon as they are there: a run that was killed
+        goes on where it was. python: also the functions of lfs.py. workers, deadline_s: as for `apply`.
+        """
         functions = project_functions(self.folder, python=python)
         if not functions:
             raise DataError(
                 f"There are no labeling functions yet.\nFix: write some in {self.folder / DECLARED} or {WRITTEN}."
             )
-        table = self.table
-        matrices = [
-            apply(functions, part, labels=self.config.labels, cache=self.columns) for part in self.parts.values()
-        ]
+        began, table, labels = time.perf_counter(), self.table, self.config.labels
+        with Running(functions, labels, workers=workers, deadline_s=deadline_s) as running:
+            missing = [(len(part), self._missing(running, part)) for part in self.parts.values()]
+            running.n_rows = rows_to_do = sum(rows for rows, n in missing if n)
+            with working("applying functions", sum(rows * n for rows, n in missing)) as tick:
+                matrices = [apply_running(running, part, self.columns, tick) for part in self.parts.values()]
         matrix = LabelMatrix.stack(matrices, table)
+        self._note_apply(matrix, rows_to_do, time.perf_counter() - began)
+        self.__dict__["matrix"] = matrix
+        return matrix
+
+    def _missing(self, running: Running, part: Table) -> int:
+        """How many of the functions have no votes on a part yet."""
+        return sum(f"{key}-{part.fingerprint}" not in self.columns for key in running.keys)
+
+    def _note_apply(self, matrix: LabelMatrix, rows_computed: int, seconds: float) -> None:
         applied = [
             {
                 "name": f.name,
@@ -242,14 +263,14 @@ class Project:
         ]
         record = {
             "functions": applied,
-            "rows": len(table),
+            "rows": len(matrix),
+            "rows_computed": rows_computed,
+            "seconds": round(seconds, 4),
             "parts": list(self.parts),
             "labels": list(self.config.labels),
             "groups": self._groups(),
         }
         self.catalogue.add_run("apply", self.clock(), record)
-        self.__dict__.pop("matrix", None)
-        return matrix
 
     @cached_property
     def matrix(self) -> LabelMatrix:
@@ -414,6 +435,15 @@ class Project:
     def _forget(self) -> None:
         for name in ("parts", "table", "split", "matrix"):
             self.__dict__.pop(name, None)
+
+
+def _cut(table: Table) -> list[Table]:
+    """A table in pieces of PART_ROWS rows."""
+    if len(table) <= PART_ROWS:
+        return [table] if len(table) else []
+    return [
+        table.take(np.arange(start, min(start + PART_ROWS, len(table)))) for start in range(0, len(table), PART_ROWS)
+    ]
 
 
 def find_project(start: Path) -> Path:

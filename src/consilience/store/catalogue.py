@@ -14,7 +14,7 @@ from typing import Any
 
 from consilience.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE part (
     fingerprint TEXT PRIMARY KEY, blob TEXT NOT NULL, source TEXT NOT NULL, n_rows INTEGER NOT NULL, added REAL NOT NULL
@@ -24,13 +24,19 @@ CREATE TABLE reject (
     line INTEGER NOT NULL, reason TEXT NOT NULL, content TEXT NOT NULL
 );
 CREATE TABLE vote_column (
-    key TEXT PRIMARY KEY, blob TEXT NOT NULL,
-    failed INTEGER NOT NULL, failed_id TEXT, failure TEXT, seconds REAL NOT NULL
+    key TEXT PRIMARY KEY, blob TEXT NOT NULL, field TEXT NOT NULL DEFAULT 'vote',
+    failed INTEGER NOT NULL, failed_id TEXT, failure TEXT, stops INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL
 );
 CREATE TABLE run (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, started REAL NOT NULL, blob TEXT, record TEXT NOT NULL
 );
 """
+MIGRATIONS = {  # from each version to the next
+    1: """
+ALTER TABLE vote_column ADD COLUMN field TEXT NOT NULL DEFAULT 'vote';
+ALTER TABLE vote_column ADD COLUMN stops INTEGER NOT NULL DEFAULT 0;
+""",
+}
 
 
 class Catalogue:
@@ -60,17 +66,25 @@ class Catalogue:
                 f"The folder of {self.path} cannot keep a write-ahead log (a network drive?).\n"
                 "Fix: move the project to a local disk."
             )
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
+        version = self._version()
+        if version < SCHEMA_VERSION:
             with self.writing():
-                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been faster
-                    for statement in SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
+                version = self._version()  # another process may have been faster
+                if version == SCHEMA_VERSION:
+                    return
+                self._run(SCHEMA if version == 0 else "".join(MIGRATIONS[v] for v in range(version, SCHEMA_VERSION)))
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif version > SCHEMA_VERSION:
             raise StoreError(
                 f"The catalogue has version {version}, this is {SCHEMA_VERSION}.\nFix: upgrade consilience."
             )
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _run(self, statements: str) -> None:
+        for statement in statements.split(";"):
+            self._db.execute(statement)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

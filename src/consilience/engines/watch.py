@@ -1,0 +1,106 @@
+"""Watching a user's function from inside its process: how far it is, and a stop for a row that takes too long.
+
+Code that calls a user's function row by row says `watch().at(answers)` now and then, and `rest()` when it is done.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType
+
+STOPS = 3  # rows that may have to be stopped before the rest is given up: each costs a deadline
+BLOCK = 64  # rows between two marks: often enough to tell a hang, rare enough to cost nothing
+
+
+class Stopped(BaseException):
+    """A row that must not go on: it took too long, or ended its process before. No `except Exception` catches it."""
+
+
+class Watch:
+    """Watches nothing. every: how many rows may pass between two calls of `at`."""
+
+    every: int = BLOCK
+
+    def at(self, answers: Sized) -> None:
+        """The next row is number len(answers). Raises Stopped if that row must not be touched."""
+
+    def rest(self) -> None:
+        """No row is being looked at."""
+
+
+class Alarm(Watch):
+    """Stops a row that takes longer than a deadline, by the process's alarm clock: it reaches Python code and `re`.
+
+    deadline_s: seconds a row may take; one that hangs is stopped within twice that. mark: told how many rows are done,
+    whenever some are. bad_rows: rows that must not be touched, and why; each row is then marked by itself.
+    """
+
+    def __init__(
+        self,
+        deadline_s: float,
+        mark: Callable[[int], None] = lambda row: None,
+        bad_rows: Mapping[int, str] | None = None,
+    ) -> None:
+        self.deadline_s = deadline_s
+        self.mark = mark
+        self.bad_rows = bad_rows or {}
+        self.every = BLOCK if bad_rows is None else 1
+        self._answers: Sized | None = None
+        self._seen = 0
+
+    def at(self, answers: Sized) -> None:
+        """Note the place, set the clock anew, and refuse a row known to be bad."""
+        self._answers, self._seen = answers, len(answers)
+        self.mark(self._seen)
+        if self._seen in self.bad_rows:
+            raise Stopped(self.bad_rows[self._seen])
+        signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
+
+    def rest(self) -> None:
+        """Stop the clock."""
+        self._answers = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def ring(self, signum: int, frame: FrameType | None) -> None:
+        """The clock rang: stop the row if it is still the one seen last; otherwise rows pass, only slowly."""
+        if self._answers is None:
+            return
+        done = len(self._answers)
+        if done == self._seen:
+            raise Stopped(f"it took longer than {self.deadline_s:g} s")
+        self._seen = done
+        self.mark(done)
+        signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
+
+
+_watch: ContextVar[Watch] = ContextVar("consilience_watch", default=Watch())  # noqa: B039 - it has no state
+
+
+def watch() -> Watch:
+    """What watches the function that runs now."""
+    return _watch.get()
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Have watch look at every function called inside the block.
+
+    An Alarm needs the main thread and a system with alarm clocks; elsewhere nothing watches.
+    """
+    alarmed = isinstance(watch, Alarm)
+    if alarmed and not (hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()):
+        yield
+        return
+    token = _watch.set(watch)
+    before = signal.signal(signal.SIGALRM, watch.ring) if isinstance(watch, Alarm) else None
+    try:
+        yield
+    finally:
+        watch.rest()
+        if alarmed:
+            signal.signal(signal.SIGALRM, before)
+        _watch.reset(token)

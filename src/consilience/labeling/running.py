@@ -1,0 +1,296 @@
+"""Python functions over the rows of a table, batch by batch: in this process, or in workers when that pays.
+
+The votes are the same either way. A row that takes too long, or ends its process, is named and abstained on; a function
+that does so again and again is given up, from the same row on however many workers there are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.table import Table
+from consilience.engines.processes import Lost, Marks, Processes
+from consilience.engines.watch import STOPS, Alarm, watching
+from consilience.errors import EngineError, FunctionError
+from consilience.labeling.casting import Column, cast_one, function_key, joined, label_space
+from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction
+
+BATCH_ROWS = 10_000
+TRY_S, WORTH_S = 0.5, 4.0  # workers start when so much work was measured here, and so much is left
+Tick = Callable[[int], None]
+
+
+class Running:
+    """Runs the Python functions of one application, over one table after another.
+
+    functions: all that are applied. labels: those they are applied with. workers: how many processes; 0: this one;
+    None: this one, until it is seen that processes on all cores would pay. deadline_s: seconds that a row may take.
+    n_rows: how many rows there will be in all, if that is known.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[LabelingFunction],
+        labels: Labels,
+        *,
+        workers: int | None = None,
+        deadline_s: float = 60.0,
+        batch_rows: int = BATCH_ROWS,
+        n_rows: int | None = None,
+    ) -> None:
+        if workers is not None and (not isinstance(workers, int) or workers < 0):
+            raise FunctionError(f"{workers!r} workers cannot be.\nFix: give a number, 0 for this process, or None.")
+        if not deadline_s > 0 or batch_rows < 1:
+            raise FunctionError(
+                f"A deadline of {deadline_s} s and batches of {batch_rows} rows cannot be.\nFix: give numbers above 0."
+            )
+        self.functions = list(functions)
+        self.labels = labels
+        self.space = label_space(functions, labels)
+        self.keys = [function_key(function, labels) for function in functions]
+        self.workers = workers
+        self.deadline_s = deadline_s
+        self.batch_rows = batch_rows
+        self.n_rows = n_rows
+        self._stops = [0] * len(self.functions)  # rows stopped in earlier tables
+        self._rows_done, self._spent_s = 0, 0.0
+        self._processes: Processes | None = None
+        self._stack = ExitStack()
+
+    def columns(self, table: Table, functions: Sequence[LabelingFunction], tick: Tick) -> list[Column]:
+        """What some of the functions say of a table. tick: told how many votes were cast, whenever some were."""
+        places = [next(j for j, mine in enumerate(self.functions) if mine is asked) for asked in functions]
+        starts = range(0, len(table), self.batch_rows)
+        pieces = Pieces(len(starts), self._stops)
+        for batch, start in enumerate(starts):
+            if self._should_move(len(table) - start):
+                self._in_workers(table, places, range(batch, len(starts)), pieces, tick)
+                break
+            self._here(Batch(table, start, start + self.batch_rows), batch, places, pieces, tick)
+        columns = [pieces.column(place, table, self.batch_rows, self.labels) for place in places]
+        for place, column in zip(places, columns, strict=True):
+            self._stops[place] += column.failure.stops if column.failure else 0
+        return columns
+
+    def _should_move(self, rows_left: int) -> bool:
+        """Whether the rest is for worker processes."""
+        if self.workers is not None or self._processes is not None:
+            return self.workers != 0
+        if self._spent_s < TRY_S or cores() < 2 or sys.platform == "win32":
+            return False
+        left = rows_left if self.n_rows is None else self.n_rows - self._rows_done
+        return self._spent_s / max(self._rows_done, 1) * left > WORTH_S
+
+    def _here(self, batch: Batch, number: int, places: Sequence[int], pieces: Pieces, tick: Tick) -> None:
+        _ = batch.rows  # made here, so that no single function is charged for them
+        began = time.perf_counter()
+        batch.functions = tuple(self.functions[place] for place in places)
+        for place in places:
+            if not pieces.given_up(place, number):
+                with watching(Alarm(self.deadline_s)):
+                    pieces.add(place, number, cast_one(self.functions[place], batch, self.labels))
+            tick(len(batch))
+        self._spent_s += time.perf_counter() - began
+        self._rows_done += len(batch)
+
+    def _in_workers(
+        self, table: Table, places: Sequence[int], batches: Sequence[int], pieces: Pieces, tick: Tick
+    ) -> None:
+        processes = self._started()
+        path = processes.folder / "rows.arrow"
+        table.features.write_ipc(path, compression="uncompressed")
+        roles = (str(path), table.fingerprint, table.id_column, table.text_column, table.gold_column)
+
+        def tasks() -> Iterator[bytes]:
+            for number in batches:
+                start = number * self.batch_rows
+                stop = min(start + self.batch_rows, len(table))
+                asked = [place for place in places if not pieces.given_up(place, number)]
+                tick((stop - start) * (len(places) - len(asked)))
+                if asked:
+                    yield Task(roles, number, start, stop, asked).packed()
+
+        def lost(what: Lost) -> list[bytes]:
+            task, place = Task.unpacked(what.task), what.first
+            if place not in task.places:
+                raise EngineError(f"A worker process failed to start: {what.why}.\nFix: use workers=0.")
+            later = task.places[task.places.index(place) + 1 :]
+            again = [] if not later else [Task(roles, task.batch, task.start, task.stop, later).packed()]
+            if what.second < 0:  # it marks no rows: the whole batch is lost
+                ids = table.ids[task.start : task.stop]
+                pieces.add(place, task.batch, failed(ids, what.why, self.labels))
+                tick(len(ids))
+                return again
+            bad = {} if task.bad_rows is None else {**task.bad_rows, what.second: what.why}
+            return [Task(roles, task.batch, task.start, task.stop, [place], bad).packed(), *again]
+
+        for data, result in processes.run(tasks(), lost):
+            task = Task.unpacked(data)
+            place, column = unpacked_column(result)
+            pieces.add(place, task.batch, column)
+            tick(task.stop - task.start)
+
+    def _started(self) -> Processes:
+        if self._processes is None:
+            program = Program(self.functions, self.labels, self.deadline_s)
+            modules = [m for m in map(_module_of, self.functions) if m is not None and not _importable(m)]
+            folders = [str(Path(module.__file__).parent) for module in modules if module.__file__]
+            n = self.workers or cores()
+            hang_s = 2 * self.deadline_s + 5  # rows are stopped from inside within 2 deadlines, where that is possible
+            made = Processes(program, n, hang_s=hang_s, by_value=modules, path=folders)
+            self._processes = self._stack.enter_context(made)
+        return self._processes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+class Pieces:
+    """Columns of batches, as they come in any order; and the rule by which a function is given up, by row order."""
+
+    def __init__(self, n_batches: int, stops_before: Sequence[int]) -> None:
+        self.n_batches = n_batches
+        self.stops_before = stops_before
+        self.found: dict[tuple[int, int], Column] = {}
+
+    def add(self, place: int, batch: int, column: Column) -> None:
+        """What a function said of one batch."""
+        self.found[place, batch] = column
+
+    def given_up(self, place: int, batch: int) -> bool:
+        """Whether rows before this batch had to be stopped too often."""
+        stops = self.stops_before[place]
+        for (function, number), column in self.found.items():
+            if function == place and number < batch and column.failure:
+                stops += column.failure.stops
+        return stops >= STOPS
+
+    def column(self, place: int, table: Table, batch_rows: int, labels: Labels) -> Column:
+        """One function's column of the whole table."""
+        parts = []
+        for batch in range(self.n_batches):
+            if self.given_up(place, batch):
+                ids = table.ids[batch * batch_rows : (batch + 1) * batch_rows]
+                why = f"It was given up after {STOPS} rows that had to be stopped."
+                parts.append(failed(ids, why, labels, stops=0))
+            else:
+                parts.append(self.found[place, batch])
+        return joined(parts, labels)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows start to stop of a file of rows, for the functions at these places.
+
+    roles: the file, its rows' fingerprint, and the columns of ids, text and gold. bad_rows: rows that must not be
+    touched, and why; rows are then marked one by one, so that another bad one is found.
+    """
+
+    roles: tuple[str, str, str, str | None, str | None]
+    batch: int
+    start: int
+    stop: int
+    places: list[int]
+    bad_rows: dict[int, str] | None = None
+
+    def packed(self) -> bytes:
+        """As bytes."""
+        return json.dumps(vars(self)).encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Task:
+        """From bytes."""
+        fields = json.loads(data)
+        bad = fields.pop("bad_rows")
+        return cls(**fields, bad_rows=None if bad is None else {int(row): why for row, why in bad.items()})
+
+
+class Program:
+    """What workers run: functions on batches of rows."""
+
+    def __init__(self, functions: Sequence[LabelingFunction], labels: Labels, deadline_s: float) -> None:
+        self.functions = list(functions)
+        self.labels = labels
+        self.deadline_s = deadline_s
+        self._rows: tuple[str, pl.DataFrame] | None = None  # the file read last
+
+    def __call__(self, data: bytes, marks: Marks) -> Iterator[bytes]:
+        """Yields the packed column of each function, in order."""
+        marks.set(-1, -1)
+        task = Task.unpacked(data)
+        batch = self._batch(task)
+        for place in task.places:
+            marks.set(place, -1)
+            with watching(Alarm(self.deadline_s, partial(marks.set, place), task.bad_rows)):
+                column = cast_one(self.functions[place], batch, self.labels)
+            yield packed_column(place, column)
+
+    def _batch(self, task: Task) -> Batch:
+        path, fingerprint, id, text, gold = task.roles
+        if self._rows is None or self._rows[0] != fingerprint:
+            self._rows = fingerprint, pl.read_ipc(path)
+        frame = self._rows[1][task.start : task.stop]
+        functions = [self.functions[place] for place in task.places]
+        batch = Batch(Table(frame, id=id, text=text), functions=functions)
+        batch.gold_column = gold  # it is not among the rows; errors name it
+        _ = batch.rows
+        return batch
+
+
+def packed_column(place: int, column: Column) -> bytes:
+    """A column as bytes: a line of JSON, then the codes."""
+    failure = None if column.failure is None else asdict(column.failure)
+    head = {"place": place, "labels": list(column.labels), "failure": failure, "seconds": column.seconds}
+    return json.dumps(head).encode() + b"\n" + column.codes.astype("<i2").tobytes()
+
+
+def unpacked_column(data: bytes) -> tuple[int, Column]:
+    """The place of a function, and its column."""
+    line, _, codes = data.partition(b"\n")
+    head = json.loads(line)
+    failure = None if head["failure"] is None else Failure(**head["failure"])
+    votes: Codes = np.frombuffer(codes, "<i2").astype(np.int16)
+    return head["place"], Column(votes, tuple(head["labels"]), failure, head["seconds"])
+
+
+def failed(ids: pl.Series, why: str, labels: Labels, *, stops: int = 1) -> Column:
+    """The column of a function that could not say anything on some rows."""
+    failure = Failure(len(ids), str(ids[0]), why, stops=stops, given_up=not stops)
+    return Column(np.full(len(ids), ABSTAIN, np.int16), labels.votes, failure)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _module_of(function: LabelingFunction) -> ModuleType | None:
+    code: Any = getattr(function, "function", function)
+    return sys.modules.get(getattr(code, "__module__", None) or "")
+
+
+def _importable(module: ModuleType) -> bool:
+    """Whether a new process could import it; the code of __main__ is sent along in any case."""
+    if module.__name__ == "__main__" or module.__name__ in sys.builtin_module_names:
+        return True
+    return PathFinder.find_spec(module.__name__.partition(".")[0]) is not None
