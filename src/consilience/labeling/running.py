@@ -32,6 +32,7 @@ from consilience.labeling.function import Batch, Codes, Failure, LabelingFunctio
 
 BATCH_ROWS = 10_000
 TRY_S, WORTH_S = 0.5, 4.0  # workers start when so much work was measured here, and so much is left
+HANG_S = 5.0
 Tick = Callable[[int], None]
 
 
@@ -151,7 +152,7 @@ class Running:
             modules = [m for m in map(_module_of, self.functions) if m is not None and not _importable(m)]
             folders = [str(Path(module.__file__).parent) for module in modules if module.__file__]
             n = self.workers or cores()
-            hang_s = 2 * self.deadline_s + 5  # rows are stopped from inside within 2 deadlines, where that is possible
+            hang_s = 2 * self.deadline_s + HANG_S  # rows are stopped from inside within 2 deadlines, where possible
             made = Processes(program, n, hang_s=hang_s, by_value=modules, path=folders)
             self._processes = self._stack.enter_context(made)
         return self._processes
