@@ -72,23 +72,35 @@ def apply(
 def apply_running(running: Running, table: Table, cache: Cache, tick: Tick | None = None) -> LabelMatrix:
     """Votes on one table of the functions of a run that may go on to other tables.
 
-    tick: told how many votes are there, whenever some are; without it, progress is reported for this table.
+    tick: told how many votes were cast, whenever some were; without it, progress is reported for this table.
     """
     functions, space = running.functions, running.space
+    columns, from_store = columns_of(running, table, cache, tick)
+    votes = np.empty((len(table), len(functions)), vote_type(len(space.votes)), order="F")
+    for place, column in enumerate(columns):
+        votes[:, place] = column.coded(space)
+    infos = [info_of(*known) for known in zip(functions, columns, from_store, strict=True)]
+    return LabelMatrix(votes, space, table.ids, infos, table.gold_codes(space), table)
+
+
+def columns_of(
+    running: Running, table: Table, cache: Cache, tick: Tick | None = None
+) -> tuple[list[Column], list[bool]]:
+    """The column of each function, and whether it came from the cache; those that did not are kept there.
+
+    A function that was given up is not kept: next time it is tried again.
+    """
     keys = [f"{key}-{table.fingerprint}" for key in running.keys]
     ready = {key: cache[key] for key in keys if key in cache}
-    fresh = {key: function for key, function in zip(keys, functions, strict=True) if key not in ready}
+    kept = [key in ready for key in keys]
+    fresh = {key: function for key, function in zip(keys, running.functions, strict=True) if key not in ready}
     with ExitStack() as stack:
         if tick is None:
             tick = stack.enter_context(working(f"applying {len(fresh)} functions", len(table) * len(fresh)))
         for made in _compute(fresh, table, running, tick):
             ready |= made
             cache.update({key: column for key, column in made.items() if not column.given_up})
-    votes = np.empty((len(table), len(functions)), vote_type(len(space.votes)), order="F")
-    for place, key in enumerate(keys):
-        votes[:, place] = ready[key].coded(space)
-    infos = [_info(function, ready[key], key not in fresh) for key, function in zip(keys, functions, strict=True)]
-    return LabelMatrix(votes, space, table.ids, infos, table.gold_codes(space), table)
+    return [ready[key] for key in keys], kept
 
 
 def column_key(function: LabelingFunction | FunctionInfo, table: Table, labels: Labels) -> str:
@@ -115,7 +127,8 @@ def _cast_whole(functions: list[LabelingFunction], table: Table, labels: Labels,
         tick(len(table))
 
 
-def _info(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
+def info_of(function: LabelingFunction, column: Column, from_store: bool) -> FunctionInfo:
+    """What is known of a function once it has been applied."""
     return FunctionInfo(
         name=function.name or "",
         kind=function.kind,
@@ -145,14 +158,16 @@ def named_functions(functions: Any, variables: Mapping[str, Any]) -> list[Labeli
     return named
 
 
-def base_labels(functions: list[LabelingFunction], table: Table, labels: Labels | Sequence[str] | None) -> Labels:
+def base_labels(
+    functions: Sequence[LabelingFunction], table: Table | None, labels: Labels | Sequence[str] | None
+) -> Labels:
     """The labels as they were given, or as found in what functions may give and in gold."""
     if labels is not None:
         return Labels.of(labels)
-    if table.labels is not None:
+    if table is not None and table.labels is not None:
         return table.labels
     given = [label for function in functions for label in function.labels or ()]
-    found = dict.fromkeys([*labels_in(given), *table.gold_names()])
+    found = dict.fromkeys([*labels_in(given), *(table.gold_names() if table is not None else ())])
     if not found:
         raise LabelError("Nothing says what the labels are.\nFix: apply(..., labels=['ham', 'spam']).")
     return Labels(*found)

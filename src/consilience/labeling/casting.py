@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-from consilience.data.labels import Labels
+from consilience.data.labels import ABSTAIN, Labels
 from consilience.errors import LabelError
 from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, fingerprint_of
 
@@ -76,6 +77,21 @@ def label_space(functions: Sequence[LabelingFunction], base: Labels) -> Labels:
         except LabelError as error:
             raise LabelError(f"Function {function.name!r} may say what it cannot: {error}") from None
     return space
+
+
+def vote_series(column: Column) -> pl.Series:
+    """The votes of a column as label names, of a type that Parquet keeps small; null abstains."""
+    names = [*column.labels, None]
+    return pl.Series(names, dtype=pl.Enum(list(column.labels)))[column.codes.astype(np.int64) % len(names)]
+
+
+def column_codes(votes: pl.Series) -> tuple[Codes, tuple[str, ...]]:
+    """The codes of stored votes, and the names they are places in."""
+    if isinstance(votes.dtype, pl.Enum):
+        codes = votes.to_physical().cast(pl.Int16).fill_null(ABSTAIN).to_numpy()
+        return np.asarray(codes, np.int16), tuple(votes.dtype.categories.to_list())
+    names = votes.drop_nulls().unique().sort().to_list()  # as earlier versions wrote them
+    return Labels(*names).codes_of(votes) if names else np.full(len(votes), ABSTAIN, np.int16), tuple(names)
 
 
 def joined(parts: Sequence[Column], labels: Labels) -> Column:

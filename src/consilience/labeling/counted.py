@@ -37,7 +37,13 @@ def count_rows(
         if name not in schema:
             raise DataError(f"There is no column {name!r}.\nFix: {nearest(name, schema.names())}")
     times = pl.len() if count is None else pl.col(count).sum()
+    names_of = {name: kind.categories.to_list() for name, kind in schema.items() if isinstance(kind, pl.Enum)}
+    lazy = lazy.with_columns(pl.col(name).to_physical() for name in names_of if name in names)  # numbers count faster
     groups = lazy.group_by(names).agg(times.alias("")).collect(engine="streaming")  # no function is called ""
+    for name in set(names_of) & set(names):
+        groups = groups.with_columns(
+            pl.Series(name, [*names_of[name], None])[groups[name].fill_null(len(names_of[name]))]
+        )
     if not len(groups):
         raise VoteError("There are no rows to count.\nFix: scan files that have rows of votes.")
     labels = labels.with_votes(_said(groups, names))

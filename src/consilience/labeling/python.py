@@ -109,7 +109,7 @@ def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], F
                     answers.append(function(row))
             except (Exception, SystemExit, Stopped) as error:
                 shown = short_traceback(error) if failure is None else ""
-                here = Failure(1, str(batch.ids[len(answers)]), shown, stops=isinstance(error, Stopped))
+                here = Failure(1, str(batch.ids[len(answers)]), shown, stops=int(isinstance(error, Stopped)))
                 failure = here if failure is None else failure + here
                 answers.append(None)
                 if failure.stops >= STOPS:

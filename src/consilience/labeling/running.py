@@ -61,6 +61,7 @@ class Running:
                 f"A deadline of {deadline_s} s and batches of {batch_rows} rows cannot be.\nFix: give numbers above 0."
             )
         self.functions = list(functions)
+        self.names = [function.name or "" for function in functions]
         self.labels = labels
         self.space = label_space(functions, labels)
         self.keys = [function_key(function, labels) for function in functions]

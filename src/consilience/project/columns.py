@@ -12,12 +12,12 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 
-from consilience.data.labels import ABSTAIN, Labels
+from consilience.data.labels import Labels
 from consilience.data.table import Table
 from consilience.errors import StoreError
 from consilience.labeling.apply import column_key
-from consilience.labeling.casting import Column
-from consilience.labeling.function import Codes, Failure
+from consilience.labeling.casting import Column, column_codes, vote_series
+from consilience.labeling.function import Failure
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs
@@ -85,21 +85,6 @@ class StoredColumns:
             votes[:, place] = column.coded(space)
             known.append(replace(info, failure=column.failure, seconds=column.seconds, from_store=True))
         return LabelMatrix(votes, space, part.ids, known, part.gold_codes(space), part)
-
-
-def vote_series(column: Column) -> pl.Series:
-    """The votes of a column as label names, of a type that Parquet keeps small; null abstains."""
-    names = [*column.labels, None]
-    return pl.Series(names, dtype=pl.Enum(list(column.labels)))[column.codes.astype(np.int64) % len(names)]
-
-
-def column_codes(votes: pl.Series) -> tuple[Codes, tuple[str, ...]]:
-    """The codes of stored votes, and the names they are places in."""
-    if isinstance(votes.dtype, pl.Enum):
-        codes = votes.to_physical().cast(pl.Int16).fill_null(ABSTAIN).to_numpy()
-        return np.asarray(codes, np.int16), tuple(votes.dtype.categories.to_list())
-    names = votes.drop_nulls().unique().sort().to_list()  # as earlier versions wrote them
-    return Labels(*names).codes_of(votes) if names else np.full(len(votes), ABSTAIN, np.int16), tuple(names)
 
 
 def _failed(failure: Failure | None) -> tuple[int, str | None, str | None, int]:
