@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from consilience.label_models.majority import MajorityVote as MajorityVote
     from consilience.label_models.multi_label import MultiLabel as MultiLabel
     from consilience.labeling.apply import apply as apply
+    from consilience.labeling.apply_files import apply_files as apply_files
     from consilience.labeling.apply_multi import apply_multi as apply_multi
     from consilience.labeling.crowd import crowd as crowd
     from consilience.labeling.crowd import crowd_matrix as crowd_matrix
@@ -55,6 +56,7 @@ _HOME = {
     "TextClassifier": "end_models.text_classifier",
     "TrainingSet": "data.training_set",
     "apply": "labeling.apply",
+    "apply_files": "labeling.apply_files",
     "apply_multi": "labeling.apply_multi",
     "crowd": "labeling.crowd",
     "crowd_matrix": "labeling.crowd",

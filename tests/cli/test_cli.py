@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -277,3 +278,18 @@ def test_pictures_that_cannot_be_are_refused(folder):
     assert "There is no picture of 'matrx'" in run("plot", "matrx", "--out", "x.png").output
     assert "x.txt is no picture" in run("plot", "matrix", "--out", "x.txt").output
     assert not list(folder.glob("x.*"))
+
+
+def test_rows_in_files_are_labelled_without_adding_them(folder):
+    ready(folder)
+    run("apply")
+    run("fit")
+    pl.DataFrame({"text": ["cash now", "see www.x.org", "hi", None]}).write_parquet(folder / "more.parquet")
+    done = run("label", "more.parquet", "--into", "out")
+    assert done.exit_code == 0, done.output
+    assert "3 rows labelled, 1 set aside (rejects.jsonl); votes computed on 3 of them" in done.output
+    (labels,) = (folder / "out" / "labels").glob("*.parquet")
+    assert len(pl.read_parquet(labels)) == 3 and pl.read_parquet(labels).columns == ["row", "label", "p ham", "p spam"]
+    again = json.loads(run("label", "more.parquet", "--into", "out", "--json").output)
+    assert (again["rows"], again["computed"], again["rejects"]) == (3, 0, 1)
+    assert run("label", "more.parquet", "--into", "out", "--fit").exit_code == 0

@@ -38,7 +38,8 @@ ROW = "row"  # the column of ids, where the files have none: places in a file
 class VoteFiles:
     """Votes in files: a folder of Parquet files with a column of ids and one of label names (or null) a function.
 
-    files: in the order of the rows. functions: what is known of each, with what failed. n_rows: with votes or without; rejects: rows set aside.
+    files: in the order of the rows. functions: what is known of each, with what failed. n_rows: with votes or without;
+    rejects: rows set aside.
     computed: rows on which at least one function was computed by the call that gave this.
     """
 
@@ -75,8 +76,9 @@ def apply_files(
 
     source: a file, a folder (with all below it), a pattern such as "rows/*.parquet", or a list of them.
     into: the folder of votes, made if need be; only what changed since it was written is computed.
-    text, id, gold: columns, as for `read`; without ids, a row's place in its file is its id. Rows without text or with
-        an id that is missing or repeated within a piece are set aside, and listed in rejects.jsonl in the folder.
+    text, id, gold: columns, as for `read` (gold is hidden from functions, where a file has it); without ids, a row's
+        place in its file is its id. Rows without text or with an id that is missing or repeated within a piece are set
+        aside, and listed in rejects.jsonl in the folder.
     workers, deadline_s: as for `apply`. part_rows: rows dealt with at once, which bounds the memory.
     returns: VoteFiles, whose `.matrix()` label models learn from.
     raises: DataError for files that cannot be read; FunctionError, LabelError as for `apply`.
@@ -96,7 +98,7 @@ def apply_files(
     files = row_files(source, besides=folder)
     base = base_labels(named, None, labels)
     parts = [part for path, root in files for part in _parts(path, root, folder, part_rows)]
-    _check_columns(files[0][0], named, text, id, gold)
+    _check_columns(files[0][0], named, text, id)
     notes: list[Note] = []
     rows_to_do = 0
     with Running(named, base, workers=workers, deadline_s=deadline_s) as running:
@@ -295,7 +297,8 @@ def _rows(part: Part, roles: dict[str, str | None]) -> tuple[Table, list[Reject]
     if id not in frame.columns:
         frame = frame.with_row_index(ROW, part.start).with_columns(pl.col(ROW).cast(pl.Int64))
     try:
-        table = read(frame, text=roles["text"], id=id, gold=roles["gold"])
+        gold = roles["gold"] if roles["gold"] in frame.columns else None
+        table = read(frame, text=roles["text"], id=id, gold=gold)
     except DataError as error:
         raise DataError(f"{part.path}, rows {part.start + 1} to {part.start + part.n_rows}: {error}") from None
     rejects = [replace(reject, line=part.start + reject.line) for reject in table.rejects]

@@ -25,9 +25,12 @@ from consilience.end_models.report import Report, make_report, report_votes
 from consilience.end_models.text_classifier import TextClassifier
 from consilience.errors import DataError, ModelError, StoreError, nearest
 from consilience.label_models.base import BaseLabelModel
+from consilience.label_models.choose import LabelModel
+from consilience.label_models.label_files import label_files
 from consilience.label_models.majority import MajorityVote
 from consilience.label_models.zoo import load_label_model, model_named, names_of_models
 from consilience.labeling.apply import apply_running
+from consilience.labeling.apply_files import VoteFiles, apply_files
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix
 from consilience.labeling.running import Running
 from consilience.progress import working
@@ -332,6 +335,47 @@ class Project:
         """The label model fitted last."""
         run = self._last("fit", "fit a label model", "consilience fit")
         return load_label_model(self.blobs.get(run.blob or ""))
+
+    def label_files(
+        self,
+        files: Iterable[Path | str],
+        into: Path | str,
+        *,
+        fit: bool = False,
+        python: bool = True,
+        workers: int | None = None,
+        deadline_s: float = 60.0,
+    ) -> tuple[VoteFiles, list[Path]]:
+        """Votes and probabilities of rows in Parquet files that need not fit in memory; only what changed is computed.
+
+        into: its folders "votes" and "labels" get a file for each piece of the rows. fit: fit a label model on these
+        rows; otherwise the one fitted last is used. See `apply_files` and `label_files`.
+        """
+        functions = project_functions(self.folder, python=python)
+        model = None if fit else self.label_model()
+        votes = apply_files(
+            functions,
+            files,
+            Path(into) / "votes",
+            labels=self.config.labels,
+            text=self.config.text,
+            id=self.config.id,
+            gold=self.config.gold,
+            workers=workers,
+            deadline_s=deadline_s,
+        )
+        model = LabelModel().fit(votes.matrix()) if model is None else model
+        labelled = label_files(model, votes, Path(into) / "labels")
+        record = {
+            "rows": votes.n_rows,
+            "computed": votes.computed,
+            "rejects": votes.rejects,
+            "into": str(into),
+            "functions": {info.name: info.fingerprint for info in votes.functions},
+            "findings": model.findings(),
+        }
+        self._keep("label", record, pack(model.kind, *model.state()) if fit else None)
+        return votes, labelled
 
     def training_set(self, *, uncovered: bool = False, min_confidence: float = 0.0) -> TrainingSet:
         """The train rows with the probabilities of the label model fitted last."""
