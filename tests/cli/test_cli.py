@@ -293,3 +293,19 @@ def test_rows_in_files_are_labelled_without_adding_them(folder):
     again = json.loads(run("label", "more.parquet", "--into", "out", "--json").output)
     assert (again["rows"], again["computed"], again["rejects"]) == (3, 0, 1)
     assert run("label", "more.parquet", "--into", "out", "--fit").exit_code == 0
+
+
+def test_functions_of_a_project_run_in_workers_with_the_modules_beside_them(folder):
+    ready(folder)
+    (folder / "helper_of_mine.py").write_text("def says(text):\n    return 'cash' in text\n")
+    (folder / "lfs.py").write_text(
+        "import consilience as cs\nfrom helper_of_mine import says\n\n"
+        "@cs.labeling_function('spam')\ndef a(row):\n    return says(row.text)\n\n"
+        "@cs.labeling_function('ham')\ndef b(row):\n    return not a(row)\n"
+    )
+    assert run("apply", "--workers", "2").exit_code == 0
+    answer = json.loads(run("lfs", "--json").output)
+    assert {line["function"]: line["votes"] for line in answer["functions"] if line["function"] in "ab"} == {
+        "a": 30,
+        "b": 30,
+    }

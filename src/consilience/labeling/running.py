@@ -150,7 +150,8 @@ class Running:
     def _started(self) -> Processes:
         if self._processes is None:
             program = Program(self.functions, self.labels, self.deadline_s)
-            modules = [m for m in map(_module_of, self.functions) if m is not None and not _importable(m)]
+            held = {m.__name__: m for m in map(_module_of, self.functions) if m is not None}
+            modules = [module for module in held.values() if not _importable(module)]
             folders = [str(Path(module.__file__).parent) for module in modules if module.__file__]
             n = self.workers or cores()
             hang_s = 2 * self.deadline_s + HANG_S  # rows are stopped from inside within 2 deadlines, where possible
