@@ -27,7 +27,20 @@ SEED = 0
 # Threads of linear algebra wait for each other by spinning: with a busy neighbour, that is most of what one measures
 ONE_THREAD = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LABELS = ("ham", "spam")
-COLUMNS = ("what", "size", "CPU s", "wall s", "best wall s", "rate", "bar", "held", "right", "peak MB", "runs")
+COLUMNS = (
+    "what",
+    "size",
+    "CPU s",
+    "wall s",
+    "best wall s",
+    "rate",
+    "bar",
+    "held",
+    "right",
+    "peak MB",
+    "runs",
+    "result",
+)
 Found = dict[str, Any]
 
 
@@ -122,6 +135,7 @@ def row(job: Job, found: Found | None) -> list[str]:
         f"{100 * found['accuracy']:.2f}%" if "accuracy" in found else NOT_KNOWN,
         str(found["peak_mb"]) if found.get("peak_mb") else NOT_KNOWN,
         str(found["runs"]),
+        str(found.get("result", "")),
     ]
 
 
@@ -162,7 +176,8 @@ def run(benchmark: str, script: str, jobs: list[Job], options: argparse.Namespac
             truth = prepared.get(job.votes, {}) if job.votes else {}
             known = {"benchmark": benchmark, "what": job.what, "size": job.size, "bar": job.bar, "seed": SEED}
             append_json(options.json, {**known, **found, **truth, "version": cs.__version__, "machine": machine()})
-    print(table(COLUMNS, rows, markdown=options.markdown))
+    shown = len(COLUMNS) - (not any(line[-1] not in ("", NOT_KNOWN) for line in rows))  # without a column of nothing
+    print(table(COLUMNS[:shown], [line[:shown] for line in rows], markdown=options.markdown))
     print("".join(f"\n{'- ' if options.markdown else ''}{note}" for note in notes))
     print(f"\n{machine()}; consilience {cs.__version__}; seed {SEED}")
 
