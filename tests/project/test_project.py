@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 
 import numpy as np
+import polars as pl
 import pytest
 
 from consilience import Labels
 from consilience.errors import DataError, FunctionError, LabelError, ModelError, StoreError, TrustError
+from consilience.project import project as module
 from consilience.project.diff import compare_runs
 from consilience.project.doctor import examine
 from consilience.project.export import export_to
@@ -401,3 +404,78 @@ def test_a_declared_function_that_says_an_impossible_set_is_named(zoo):
     (zoo.folder / "lfs.toml").write_text('[f]\nrecorded = "anna"\nlabels = "cat"\n')
     with pytest.raises(FunctionError, match=r"\[f\] in (.|\n)*cannot be labels.\nFix"):
         zoo.apply()
+
+
+# large projects, in pieces
+
+
+@pytest.fixture
+def pieces(project, monkeypatch):
+    """A project of 80 rows in 4 pieces of 20."""
+    monkeypatch.setattr(module, "PART_ROWS", 20)
+    made = Project.init(project.folder.parent / "pieces", labels=["ham", "spam"], gold="label")
+    (made.folder / "lfs.toml").write_text(DECLARED)
+    (made.folder / "lfs.py").write_text(WRITTEN)
+    assert made.add(messages(80)).n_rows == 80
+    yield made
+    made.close()
+
+
+def test_votes_do_not_depend_on_the_pieces(project, pieces):
+    assert len(pieces.parts) == 4 and len(project.parts) == 1
+    assert pieces.apply().votes.tolist() == project.apply().votes.tolist()
+    assert pieces.table.ids.to_list() == project.table.ids.to_list()
+    assert pieces.split["test"].ids.to_list() == project.split["test"].ids.to_list()
+
+
+def test_the_same_rows_twice_change_nothing_in_pieces_either(pieces):
+    assert pieces.add(messages(80)).was_there
+    assert len(pieces.table) == 80
+
+
+def test_a_run_that_was_broken_off_goes_on_where_it_was(pieces):
+    broken = WRITTEN + "\n@cs.labeling_function('spam')\ndef stops(row):\n    if row.text.endswith(' 45'):\n"
+    (pieces.folder / "lfs.py").write_text(broken + "        raise KeyboardInterrupt\n    return 'cash' in row.text\n")
+    with pytest.raises(KeyboardInterrupt):
+        pieces.apply()
+    assert not pieces.runs()
+    (pieces.folder / "lfs.py").write_text(WRITTEN)
+    matrix = pieces.apply()
+    assert (
+        pieces.runs()[-1].record["rows_computed"] == 40
+    )  # two whole pieces, and the fast kinds on the third, are kept
+    assert not any(info.from_store for info in matrix.functions[3:])
+    assert computed(pieces.apply()) == []
+
+
+def test_a_store_of_the_first_version_is_read_and_brought_up_to_date(project):
+    before = project.apply()
+    db = project.catalogue
+    for row in db.all("SELECT key, blob, field FROM vote_column"):
+        votes = pl.read_parquet(BytesIO(project.blobs.get(row["blob"])))[row["field"]].cast(pl.String).alias("vote")
+        buffer = BytesIO()
+        pl.DataFrame(votes).write_parquet(buffer)
+        db.write("UPDATE vote_column SET blob = ? WHERE key = ?", project.blobs.put(buffer.getvalue()), row["key"])
+    for column in ("field", "stops"):
+        db.write(f"ALTER TABLE vote_column DROP COLUMN {column}")
+    db.write("PRAGMA user_version = 1")
+    project.close()
+    again = Project(project.folder)
+    assert again.catalogue.one("PRAGMA user_version")[0] == 2
+    assert again.matrix.votes.tolist() == before.votes.tolist()
+    assert computed(again.apply()) == []
+    again.close()
+
+
+def test_votes_of_functions_that_are_gone_are_kept_until_the_doctor_tidies_up(project):
+    project.apply()
+    (project.folder / "lfs.toml").write_text(DECLARED.replace("'www'", "'w3'"))
+    project.apply()
+    assert [f.what for f in examine(project) if "columns" in f.what] == [
+        "1 columns of votes are of functions or rows that the last apply did not have"
+    ]
+    (project.folder / "lfs.toml").write_text(DECLARED)
+    assert computed(project.apply()) == []  # an edit undone costs nothing
+    assert any(f.mended for f in examine(project, tidy=True))
+    assert not [f for f in examine(project) if "columns" in f.what]
+    assert computed(project.apply()) == []

@@ -11,6 +11,7 @@ from consilience.cli.session import DAMAGED, HERE, Folder, Json, opened, session
 
 def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    tidy: Annotated[bool, typer.Option("--tidy", help="Forget votes that the last apply did not use.")] = False,
     project: Folder = HERE,
     json: Json = False,
 ) -> None:
@@ -19,7 +20,7 @@ def doctor(
     with session("doctor", json) as talk, opened(project) as work:
         from consilience.project.doctor import examine
 
-        found = examine(work, repair=repair)
+        found = examine(work, repair=repair, tidy=tidy)
         left = sum(finding.damage and not finding.mended for finding in found)
         for finding in found:
             mark = "mended" if finding.mended else ("DAMAGE" if finding.damage else "note")

@@ -5,9 +5,10 @@ The blob is written first and its lines in the catalogue last, so a killed run l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from consilience.data.labels import Labels
 from consilience.data.table import Table
 from consilience.errors import StoreError
 from consilience.labeling.apply import column_key
-from consilience.labeling.casting import Column, column_codes, vote_series
+from consilience.labeling.casting import Column, column_codes, function_key, vote_series
 from consilience.labeling.function import Failure
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.store.catalogue import Catalogue
@@ -67,6 +68,12 @@ class StoredColumns:
             self._frames[blob] = pl.read_parquet(BytesIO(self.blobs.get(blob)))
         return self._frames[blob]
 
+    def keys_of(self, record: Mapping[str, Any], labels: Labels) -> Iterator[str]:
+        """The keys of the columns that a run of apply used. record: what the catalogue notes of the run."""
+        for info in infos_of(record):
+            key = function_key(info, labels)
+            yield from (f"{key}-{part}" for part in record["parts"])
+
     def matrix(self, infos: Sequence[FunctionInfo], part: Table, labels: Labels) -> LabelMatrix:
         """Stored votes of these functions on one part of the rows, with what failed when they were cast.
 
@@ -85,6 +92,14 @@ class StoredColumns:
             votes[:, place] = column.coded(space)
             known.append(replace(info, failure=column.failure, seconds=column.seconds, from_store=True))
         return LabelMatrix(votes, space, part.ids, known, part.gold_codes(space), part)
+
+
+def infos_of(record: Mapping[str, Any]) -> list[FunctionInfo]:
+    """The functions of a run of apply, as its record has them."""
+    return [
+        FunctionInfo(f["name"], f["kind"], f["labels"] and tuple(f["labels"]), f["description"], f["fingerprint"])
+        for f in record["functions"]
+    ]
 
 
 def _failed(failure: Failure | None) -> tuple[int, str | None, str | None, int]:

@@ -22,14 +22,19 @@ class Finding:
     mended: bool = False
 
 
-def examine(project: Project, *, repair: bool = False) -> list[Finding]:
-    """All findings. repair: drop votes and models whose files are lost, and files nobody asks for."""
+def examine(project: Project, *, repair: bool = False, tidy: bool = False) -> list[Finding]:
+    """All findings.
+
+    repair: drop votes and models whose files are lost, and files nobody asks for. tidy: drop the votes of functions that
+    the last apply did not have, and of rows that are no longer there; they are kept otherwise, for an edit undone.
+    """
     found = [Finding(line, "Move .consilience away and add the files again.") for line in project.catalogue.check()]
     try:
         declared_functions(project.folder / "lfs.toml")
     except ConsilienceError as error:
         found.append(Finding(str(error), "Correct lfs.toml.", damage=False))
     found += _lost_blobs(project, repair)
+    found += _idle_columns(project, tidy)
     found += _idle_files(project, repair, project.clock())
     rejects = project.catalogue.one("SELECT count(*) AS n FROM reject")
     if rejects and rejects["n"]:
@@ -60,6 +65,23 @@ def _mend(project: Project, blob: str, what: str, repair: bool) -> Finding:
             project.catalogue.write("DELETE FROM vote_column WHERE blob = ?", blob)
             project.catalogue.write("DELETE FROM run WHERE blob = ?", blob)
     return Finding(what, fix, mended=repair)
+
+
+def _idle_columns(project: Project, tidy: bool) -> list[Finding]:
+    """Columns of votes that the last apply did not use."""
+    applied = [run for run in project.runs() if run.kind == "apply"]
+    if not applied:
+        return []
+    used = set(project.columns.keys_of(applied[-1].record, project.config.labels))
+    idle = [row["key"] for row in project.catalogue.all("SELECT key FROM vote_column") if row["key"] not in used]
+    if not idle:
+        return []
+    if tidy:
+        with project.catalogue.writing():
+            for key in idle:
+                project.catalogue.write("DELETE FROM vote_column WHERE key = ?", key)
+    what = f"{len(idle):,} columns of votes are of functions or rows that the last apply did not have"
+    return [Finding(what, "consilience doctor --tidy forgets them.", damage=False, mended=tidy)]
 
 
 def _idle_files(project: Project, repair: bool, now: float) -> list[Finding]:

@@ -31,10 +31,10 @@ from consilience.label_models.majority import MajorityVote
 from consilience.label_models.zoo import load_label_model, model_named, names_of_models
 from consilience.labeling.apply import apply_running
 from consilience.labeling.apply_files import VoteFiles, apply_files
-from consilience.labeling.matrix import FunctionInfo, LabelMatrix
+from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.running import Running
 from consilience.progress import working
-from consilience.project.columns import StoredColumns
+from consilience.project.columns import StoredColumns, infos_of
 from consilience.project.config import FILE, Config, load_config
 from consilience.project.functions import DECLARED, WRITTEN, project_functions
 from consilience.project.templates import DECLARED_TEMPLATE, WRITTEN_TEMPLATE
@@ -285,10 +285,7 @@ class Project:
         then = (last.record["parts"], last.record["labels"], last.record.get("groups", []))
         if then != (list(self.parts), list(self.config.labels), self._groups()):
             raise StoreError("Rows or labels have changed since the last apply.\nFix: run `consilience apply`.")
-        infos = [
-            FunctionInfo(f["name"], f["kind"], f["labels"] and tuple(f["labels"]), f["description"], f["fingerprint"])
-            for f in last.record["functions"]
-        ]
+        infos = infos_of(last.record)
         parts = [self.columns.matrix(infos, part, self.config.labels) for part in self.parts.values()]
         return LabelMatrix.stack(parts, self.table)
 
