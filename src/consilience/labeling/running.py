@@ -175,18 +175,18 @@ class Pieces:
         self.n_batches = n_batches
         self.stops_before = stops_before
         self.found: dict[tuple[int, int], Column] = {}
+        self.stops: dict[int, dict[int, int]] = {}  # by function, the batches with rows that had to be stopped
 
     def add(self, place: int, batch: int, column: Column) -> None:
         """What a function said of one batch."""
         self.found[place, batch] = column
+        if column.failure and column.failure.stops:
+            self.stops.setdefault(place, {})[batch] = column.failure.stops
 
     def given_up(self, place: int, batch: int) -> bool:
         """Whether rows before this batch had to be stopped too often."""
-        stops = self.stops_before[place]
-        for (function, number), column in self.found.items():
-            if function == place and number < batch and column.failure:
-                stops += column.failure.stops
-        return stops >= STOPS
+        here = sum(stops for number, stops in self.stops.get(place, {}).items() if number < batch)
+        return self.stops_before[place] + here >= STOPS
 
     def column(self, place: int, table: Table, batch_rows: int, labels: Labels) -> Column:
         """One function's column of the whole table."""

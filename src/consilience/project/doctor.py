@@ -25,8 +25,8 @@ class Finding:
 def examine(project: Project, *, repair: bool = False, tidy: bool = False) -> list[Finding]:
     """All findings.
 
-    repair: drop votes and models whose files are lost, and files nobody asks for. tidy: drop the votes of functions that
-    the last apply did not have, and of rows that are no longer there; they are kept otherwise, for an edit undone.
+    repair: drop votes and models whose files are lost, and files nobody asks for. tidy: drop the votes of functions
+    that the last apply did not have, and of rows that are no longer there; they are kept otherwise, for an edit undone.
     """
     found = [Finding(line, "Move .consilience away and add the files again.") for line in project.catalogue.check()]
     try:
