@@ -107,7 +107,9 @@ def _answers(function: Callable[[Row], Any], batch: Batch) -> tuple[list[Any], F
                 eye.at(answers)
                 for row in rows[len(answers) : len(answers) + eye.every]:
                     answers.append(function(row))
-            except (Exception, SystemExit, Stopped) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a function that calls sys.exit must not end the run
                 shown = short_traceback(error) if failure is None else ""
                 here = Failure(1, str(batch.ids[len(answers)]), shown, stops=int(isinstance(error, Stopped)))
                 failure = here if failure is None else failure + here
