@@ -116,7 +116,7 @@ class Running:
         processes = self._started()
         path = processes.folder / "rows.arrow"
         table.features.write_ipc(path, compression="uncompressed")
-        roles = (str(path), table.fingerprint, table.id_column, table.text_column, table.gold_column)
+        roles = (str(path), table.id_column, table.text_column, table.gold_column)
 
         def tasks() -> Iterator[bytes]:
             for number in batches:
@@ -205,11 +205,11 @@ class Pieces:
 class Task:
     """Rows start to stop of a file of rows, for the functions at these places.
 
-    roles: the file, its rows' fingerprint, and the columns of ids, text and gold. bad_rows: rows that must not be
+    roles: the file, and the columns of ids, text and gold. bad_rows: rows that must not be
     touched, and why; rows are then marked one by one, so that another bad one is found.
     """
 
-    roles: tuple[str, str, str, str | None, str | None]
+    roles: tuple[str, str, str | None, str | None]
     batch: int
     start: int
     stop: int
@@ -235,7 +235,6 @@ class Program:
         self.functions = list(functions)
         self.labels = labels
         self.deadline_s = deadline_s
-        self._rows: tuple[str, pl.DataFrame] | None = None  # the file read last
 
     def __call__(self, data: bytes, marks: Marks) -> Iterator[bytes]:
         """Yields the packed column of each function, in order."""
@@ -249,10 +248,8 @@ class Program:
             yield packed_column(place, column)
 
     def _batch(self, task: Task) -> Batch:
-        path, fingerprint, id, text, gold = task.roles
-        if self._rows is None or self._rows[0] != fingerprint:
-            self._rows = fingerprint, pl.read_ipc(path)
-        frame = self._rows[1][task.start : task.stop]
+        path, id, text, gold = task.roles
+        frame = pl.scan_ipc(path).slice(task.start, task.stop - task.start).collect()
         functions = [self.functions[place] for place in task.places]
         batch = Batch(Table(frame, id=id, text=text), functions=functions)
         batch.gold_column = gold  # it is not among the rows; errors name it
