@@ -55,7 +55,7 @@ def apply(
     named = named_functions(functions, sys._getframe(1).f_locals)
     check_names(named)
     base = _base_labels(named, table, labels)
-    space = _label_space(named, base)
+    space = label_space(named, base)
     store = table.column_cache if cache is None else cache
     keys = [column_key(function, table, base) for function in named]
     ready = {key: store[key] for key in keys if key in store}
@@ -156,7 +156,7 @@ def _base_labels(functions: list[LabelingFunction], table: Table, labels: Labels
     return Labels(*found)
 
 
-def _label_space(functions: list[LabelingFunction], base: Labels) -> Labels:
+def label_space(functions: list[LabelingFunction], base: Labels) -> Labels:
     """The labels of the matrix: the given ones, with the sets of them that functions may give."""
     space = base
     for function in functions:
