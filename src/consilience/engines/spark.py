@@ -58,7 +58,8 @@ def local_session(cores: int = 2, *, memory: str = "1g", settings: Mapping[str, 
     builder = sql.SparkSession.builder.master(f"local[{cores}]").appName("consilience")
     for name, value in given.items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    with _quiet_about_pandas():
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
 
@@ -121,10 +122,16 @@ def mapped(frame: DataFrame, function: MapBatches, columns: Mapping[str, Any]) -
     schema = StructType([StructField(name, kind) for name, kind in columns.items()])
     names = list(frame.columns)
     plain = frame.toDF(*(f"c{place}" for place in range(len(names))))  # mapInArrow takes a dot in a name for a path
-    with warnings.catch_warnings():
-        # Spark warns of new versions of pandas, whose frames are not used here: batches stay Arrow's
-        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+    with _quiet_about_pandas():
         return plain.mapInArrow(_Shipment(shipped(function), names), schema)
+
+
+@contextmanager
+def _quiet_about_pandas() -> Iterator[None]:
+    """Spark warns of new versions of pandas, whose frames are not used here: batches stay Arrow's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+        yield
 
 
 class _Shipment:
