@@ -162,8 +162,7 @@ def check_same(ours: Path, theirs: Path, n: int, names: list[str]) -> None:
 
 if __name__ == "__main__":
     what, where, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    found = {"rows": make_rows, "local": lambda f, n: local(n, f), "spark": lambda f, n: on_spark(n, f)}[what](
-        where, count
-    )
-    print(json.dumps(found))
+    if what == "rows":
+        make_rows(where, count)
+    else:
+        print(json.dumps({"local": local, "spark": on_spark}[what](count, where)))

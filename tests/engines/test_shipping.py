@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import threading
 import cloudpickle
 import pytest
 
-from consilience.engines.shipping import is_installed, received, shipped
+from consilience.engines.shipping import THREADS, Shipment, is_installed, received, shipped
 from consilience.errors import FunctionError
 
 WORDS = {"free", "win"}
@@ -65,3 +67,23 @@ def test_what_cannot_be_sent_says_so():
     lock = threading.Lock()
     with pytest.raises(FunctionError, match=r"The thing cannot be sent.*lock.*\nFix: keep no open file"):
         shipped(lambda: lock.locked(), "The thing")
+
+
+def test_a_worker_runs_what_was_sent_in_one_thread():
+    pytest.importorskip("pyarrow")
+    shipment = Shipment(shipped(lambda batches: [pool_size(batch) for batch in batches]), ["a.b"])
+    code = (
+        "import sys, pickle\nshipment = pickle.loads(sys.stdin.buffer.read())\n"
+        "assert 'polars' not in sys.modules\nimport pyarrow as pa\n"
+        "print(list(shipment([pa.RecordBatch.from_pydict({'c0': [1, 2]})])))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, input=pickle.dumps(shipment), capture_output=True, cwd="/", check=False, env=environment)
+    assert done.stdout.decode().strip() == "[(1, ['a.b'])]", done.stderr.decode()
+
+
+def pool_size(batch):
+    import polars
+
+    return polars.thread_pool_size(), batch.schema.names

@@ -2,10 +2,13 @@
 
 Code that is installed goes by its name, for workers have it too. Code that is not (a script, a notebook, a project's
 lfs.py, a module beside them) goes whole: which modules that concerns is read off the bytes themselves.
+
+Imports nothing heavy: a worker that unpacks a shipment has not loaded any library with threads yet.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
 import sys
@@ -19,6 +22,7 @@ from typing import Any
 from consilience.errors import FunctionError
 
 ALWAYS_THERE = frozenset({"consilience", "pyspark", "py4j", "cloudpickle", "__main__"})  # __main__ goes whole by itself
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 KEPT = 4  # shipments a worker keeps unpacked: its tasks are mostly pieces of the same work
 
 
@@ -52,6 +56,27 @@ def shipped(thing: Any, what: str = "This") -> bytes:
 def received(payload: bytes) -> Any:
     """What `shipped` sent; the same bytes are unpacked once a process. Only for bytes of one's own driver."""
     return pickle.loads(payload)  # noqa: S301 - code on its way between processes of one job, never data
+
+
+class Shipment:
+    """A function of Arrow batches on its way to a worker, which unpacks it once and runs it in one thread.
+
+    payload: what `shipped` made of it. names: what the columns of the batches are to be called.
+    """
+
+    def __init__(self, payload: bytes, names: list[str]) -> None:
+        self.payload = payload
+        self.names = names
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """What the function makes of the batches."""
+        for name in THREADS:  # before a pool of threads is made: a task has one core
+            os.environ.setdefault(name, "1")
+        function = received(self.payload)
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):  # for a worker that had loaded such libraries before
+            yield from function(batch.rename_columns(self.names) for batch in batches)
 
 
 def _named_modules(payload: bytes) -> Iterator[str]:

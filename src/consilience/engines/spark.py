@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from consilience import errors
-from consilience.engines.shipping import received, shipped
+from consilience.engines.shipping import THREADS, Shipment, shipped
 from consilience.errors import ConsilienceError, DataError, ExtraError, nearest
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ DataFrame = Any  # of Spark, classic or Connect
 Session = Any
 MapBatches = Callable[[Iterator["pa.RecordBatch"]], Iterator["pa.RecordBatch"]]
 OLDEST_JAVA = 17
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 OURS = re.compile(r"consilience\.errors\.(\w+): (.*)", re.DOTALL)
 NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 
@@ -114,7 +113,7 @@ def frame_of(source: Any, spark: Session | None = None) -> DataFrame:
 def mapped(frame: DataFrame, function: MapBatches, columns: Mapping[str, Any]) -> DataFrame:
     """The frame that a function makes of another's Arrow batches, partition by partition; lazy, as Spark is.
 
-    function: an iterator of batches to an iterator of batches; it is sent along with the code it needs, and runs with
+    function: an iterator of batches to an iterator of batches; it is sent along with the code it needs, and runs in
     one thread. columns: the new frame's Spark types, by name.
     """
     from pyspark.sql.types import StructField, StructType
@@ -123,7 +122,7 @@ def mapped(frame: DataFrame, function: MapBatches, columns: Mapping[str, Any]) -
     names = list(frame.columns)
     plain = frame.toDF(*(f"c{place}" for place in range(len(names))))  # mapInArrow takes a dot in a name for a path
     with _quiet_about_pandas():
-        return plain.mapInArrow(_Shipment(shipped(function), names), schema)
+        return plain.mapInArrow(Shipment(shipped(function), names), schema)
 
 
 @contextmanager
@@ -132,22 +131,6 @@ def _quiet_about_pandas() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
         yield
-
-
-class _Shipment:
-    """A function on its way to the executors, unpacked there once a process. names: of the columns it is to see."""
-
-    def __init__(self, payload: bytes, names: list[str]) -> None:
-        self.payload = payload
-        self.names = names
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for name in THREADS:  # before a pool of threads is made: one task has one core
-            os.environ.setdefault(name, "1")
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1):
-            yield from received(self.payload)(batch.rename_columns(self.names) for batch in batches)
 
 
 def count_rows(frame: DataFrame, names: Sequence[str], count: str) -> pl.DataFrame:
