@@ -16,7 +16,7 @@ from tests.strategies import TEXT
 
 import consilience as cs
 from consilience import LabelMatrix, Labels, Not
-from consilience.errors import DataError, FunctionError, LabelError
+from consilience.errors import DataError, ExtraError, FunctionError, LabelError
 from consilience.label_models.predict_spark import predict_spark
 from consilience.labeling.apply_spark import FAILURES, Casting, apply_spark, cast_batches
 
@@ -180,8 +180,12 @@ def lfs_module(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def spark():
     pytest.importorskip("pyspark")
-    from consilience.engines.spark import local_session
+    from consilience.engines.spark import check_java, local_session
 
+    try:
+        check_java()
+    except ExtraError as error:
+        pytest.skip(str(error))
     session = local_session(2, settings={"spark.sql.execution.arrow.maxRecordsPerBatch": "700"})
     yield session
     session.stop()

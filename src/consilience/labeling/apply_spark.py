@@ -183,7 +183,8 @@ def apply_spark(
     raises: ExtraError without Spark or Java; DataError for columns, ids or a path that cannot be; FunctionError for
         a function that has no name or cannot be sent; LabelError for a label not in labels.
 
-    O(rows x functions), spread over the executors; beside what functions take, about 1 µs a column and row to move it.
+    O(rows x functions), spread over the executors. Beside what functions take, Spark takes about 10 CPU seconds to start
+    and 7 µs a row of short text to read it, move it to Python and back, and write ten columns of votes.
     """
     engine.pyspark_sql()
     named = named_functions(functions, sys._getframe(1).f_locals)
@@ -249,10 +250,9 @@ def _failures(names: Sequence[str], columns: Sequence[Column], n: int) -> pa.Arr
         for name, column in zip(names, columns, strict=True)
         if column.failure
     ]
-    one = pa.struct(
-        [("function", pa.string()), ("count", pa.int64()), ("first_id", pa.string()), ("first_error", pa.string())]
-    )
-    return pa.array([told or None, *[None] * (n - 1)], pa.list_(one))
+    text, number = pa.string(), pa.int64()
+    kind = pa.list_(pa.struct({"function": text, "count": number, "first_id": text, "first_error": text}))
+    return pa.concat_arrays([pa.array([told or None], kind), pa.nulls(n - 1, kind)])
 
 
 # what is looked at before anything runs
