@@ -183,8 +183,8 @@ def apply_spark(
     raises: ExtraError without Spark or Java; DataError for columns, ids or a path that cannot be; FunctionError for
         a function that has no name or cannot be sent; LabelError for a label not in labels.
 
-    O(rows x functions), spread over the executors. Beside what functions take, Spark takes about 10 CPU seconds to start
-    and 7 µs a row of short text to read it, move it to Python and back, and write ten columns of votes.
+    O(rows x functions), spread over the executors. Beside what functions take, Spark needs about 10 CPU seconds to
+    start, and 7 µs a row of short text to read it, move it to Python and back, and write ten columns of votes.
     """
     engine.pyspark_sql()
     named = named_functions(functions, sys._getframe(1).f_locals)
