@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 import consilience as cs
 from consilience import Labels, Not
+from consilience.engines.shipping import received, shipped
 from consilience.errors import ModelError
 from consilience.label_models.predict_spark import matrix_of, predict_batches, predict_spark
 from consilience.testing import simulate
@@ -36,6 +39,14 @@ def test_probabilities_do_not_depend_on_how_rows_are_cut(model, size):
     assert back.columns == ["key", "p ham", "p spam", "p 非"]
     # a product of matrices may round otherwise when it has other rows: the last digits are not promised
     assert np.allclose(back.drop("key").to_numpy(), model.predict_proba(MADE.matrix), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.kind)
+def test_a_model_that_was_sent_predicts_as_it_did(model):
+    (batch,) = batches_of(frame_of(MADE.matrix), 300)
+    (here,) = predict_batches(model, "key", iter([batch]))
+    (there,) = received(shipped(partial(predict_batches, model, "key")))(iter([batch]))
+    assert here.equals(there)
 
 
 def test_batches_without_rows_and_rows_without_votes():

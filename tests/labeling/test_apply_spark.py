@@ -124,6 +124,12 @@ def test_batches_without_rows_give_none():
     assert len(said(cast_batches(casting, iter([empty, *batches_of(frame, 2), empty])))) == 3
 
 
+def test_an_id_that_repeats_within_a_batch_is_refused():
+    frame = made_frame(4).with_columns(pl.lit("same").alias("key"))
+    with pytest.raises(DataError, match=r"ids in column 'key' are missing or repeated.\nFix"):
+        list(cast_batches(casting_of(made_functions()), iter(batches_of(frame, 4))))
+
+
 def test_failures_are_told_once_a_batch_and_add_up():
     functions, frame = made_functions(), made_frame(200)
     rows = said(cast_batches(casting_of(functions), iter(batches_of(frame, 30))))
