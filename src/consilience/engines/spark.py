@@ -80,14 +80,14 @@ def check_java() -> None:
     """Raise ExtraError if there is no Java, or one too old for Spark."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    fix = f"Fix: install Java {OLDEST_JAVA} or later (a JRE is enough), or set JAVA_HOME to where it is."
+    fix = f"install Java {OLDEST_JAVA} or later (a JRE is enough), or set JAVA_HOME to where it is."
     try:
         said = subprocess.run([java or "java", "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ExtraError(f"Spark needs Java, and {java or 'java'} does not run: {error}.\n{fix}") from None
+        raise ExtraError(f"Spark needs Java, and {java or 'java'} does not run: {error}.\nFix: {fix}") from None
     version = re.search(r'version "(\d+)', said)
     if version and int(version[1]) < OLDEST_JAVA:
-        raise ExtraError(f"Spark needs Java {OLDEST_JAVA}; {java} is Java {version[1]}.\n{fix}")
+        raise ExtraError(f"Spark needs Java {OLDEST_JAVA}; {java} is Java {version[1]}.\nFix: {fix}")
 
 
 def frame_of(source: Any, spark: Session | None = None) -> DataFrame:
