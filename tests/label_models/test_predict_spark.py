@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import consilience as cs
@@ -32,6 +32,7 @@ def batches_of(frame, size):
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches(size)
 
 
+@settings(max_examples=12)
 @given(st.sampled_from(MODELS), st.integers(1, 400))
 def test_probabilities_do_not_depend_on_how_rows_are_cut(model, size):
     made = predict_batches(model, "key", iter(batches_of(frame_of(MADE.matrix), size)))
