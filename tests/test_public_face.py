@@ -113,8 +113,8 @@ def test_every_error_is_ours_and_one_of_pythons():
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-# a user's own functions, sent to processes that were started for them through a pipe: code, never data
-SENDS_FUNCTIONS = {"engines/processes.py", "engines/worker.py"}
+# a user's own functions, sent to processes that were started for them: code, never data
+SENDS_FUNCTIONS = {"engines/shipping.py"}
 
 
 def test_nothing_imports_a_pickler():

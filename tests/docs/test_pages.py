@@ -31,6 +31,18 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_on_a_page_runs_as_it_stands(page, checkout):
+    run_page(page, checkout)
+
+
+@pytest.mark.slow
+def test_the_page_on_spark_runs_as_it_stands(checkout):
+    pytest.importorskip("pyspark")
+    run_page("docs/spark.md", checkout)
+    assert (checkout / "probabilities" / "_SUCCESS").exists()
+
+
+def run_page(page, checkout):
+    """Run the Python of a page as one script; warnings are errors."""
     blocks = [code for language, code in FENCE.findall((ROOT / page).read_text("utf-8")) if language == "python"]
     script = checkout / "page.py"  # a file, so that labeling functions have source
     script.write_text("\n\n".join(blocks), "utf-8")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from consilience.engines.processes import Processes
-from consilience.errors import EngineError
+from consilience.errors import EngineError, FunctionError
 
 
 def double(task, marks):
@@ -78,7 +78,7 @@ def test_a_program_that_fails_is_an_error_here():
 
 def test_what_cannot_be_sent_is_an_error_that_says_so():
     held = threading.Lock()
-    with pytest.raises(EngineError, match=r"cannot be sent(.|\n)*Fix: use workers=0"):
+    with pytest.raises(FunctionError, match=r"cannot be sent(.|\n)*Fix"):
         Processes(lambda task, marks: iter([held]), 1, hang_s=1)
 
 

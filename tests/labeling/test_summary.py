@@ -66,3 +66,11 @@ def test_a_large_matrix_has_the_same_figures_without_its_patterns(made):
     assert (large.coverage, large.overlap, large.conflict) == pytest.approx(
         (small.coverage, small.overlap, small.conflict)
     )
+
+
+@given(vote_matrices())
+def test_counted_rows_have_the_shares_of_the_rows_they_count(made):
+    votes, k = made
+    whole = LabelMatrix.from_votes(votes, class_names(k))
+    counted = LabelMatrix.from_counts(whole.patterns.votes, whole.patterns.counts, class_names(k))
+    assert str(counted.summary()) == str(whole.summary())

@@ -1,1 +1,1 @@
-"""Where batches run: watched in this process, or in worker processes that may be lost without losing the run."""
+"""Where batches run: watched in this process, in worker processes that may be lost without losing the run, on Spark."""

@@ -20,9 +20,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Self
 
+from consilience.engines.shipping import shipped
 from consilience.errors import EngineError
 
 SLOT = 3  # numbers a worker may write to be seen: how often it has written, and two of its choice
@@ -71,28 +72,18 @@ class _Worker:
 class Processes:
     """Workers that run a program on tasks.
 
-    program: called in the workers as program(task, marks), it yields results; it must mark its progress. It is sent
-        with cloudpickle, and nothing else ever is. n: how many workers; they start when first needed.
-    by_value: modules whose code is sent along, since a new process could not import them. path: folders that the
-        workers may import from, besides those of this process.
+    program: called in the workers as program(task, marks), it yields results; it must mark its progress.
+    n: how many workers; they start when first needed.
     hang_s: a worker that has marked nothing for so long is taken for hung, and killed.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        n: int,
-        *,
-        hang_s: float,
-        by_value: Iterable[ModuleType] = (),
-        path: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, program: Program, n: int, *, hang_s: float) -> None:
         if sys.platform == "win32":
             raise EngineError("Worker processes need a POSIX system.\nFix: use workers=0.")
         self.n = n
         self.hang_s = hang_s
-        self._program = _packed(program, by_value)
-        self._path = os.pathsep.join([*(part or os.getcwd() for part in sys.path), *path])
+        self._program = shipped(program, "The functions")
+        self._path = os.pathsep.join(part or os.getcwd() for part in sys.path)
         self._folder = tempfile.TemporaryDirectory(prefix="consilience-")
         self.folder = Path(self._folder.name)  # for what is handed to workers as files
         self._marks = self.folder / "marks"
@@ -205,22 +196,3 @@ def _ended(code: int) -> str:
     if code < 0:
         return f"its process was ended by {signal.Signals(-code).name}"
     return f"its process ended with exit code {code}"
-
-
-def _packed(program: Program, by_value: Iterable[ModuleType]) -> bytes:
-    import cloudpickle
-
-    modules = list(by_value)
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        packed: bytes = cloudpickle.dumps(program)
-        return packed
-    except Exception as error:
-        raise EngineError(
-            f"The functions cannot be sent to worker processes: {type(error).__name__}: {error}.\n"
-            "Fix: use workers=0, or make what they hold (an open file, a lock, a client) inside the function."
-        ) from error
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)

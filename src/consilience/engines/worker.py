@@ -1,6 +1,6 @@
 """What a worker process runs: receive a program from the parent that started it, then do tasks until the pipe closes.
 
-Bytes come only through the pipe that the parent opened for this process, and the program is the caller's own code.
+Bytes come only through the pipe that the parent opened for this process; the program is the caller's own code.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import cloudpickle
-
 from consilience.engines.processes import Marks
+from consilience.engines.shipping import received
 
 
 def main() -> None:
@@ -20,7 +19,7 @@ def main() -> None:
     pipe = Connection(int(sys.argv[1]))
     marks = Marks(Path(sys.argv[2]), int(sys.argv[3]))
     try:
-        program = cloudpickle.loads(pipe.recv_bytes())
+        program = received(pipe.recv_bytes())
         while True:
             task = pipe.recv_bytes()
             for result in program(task, marks):

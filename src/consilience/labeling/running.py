@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.machinery import PathFinder
-from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -150,12 +148,9 @@ class Running:
     def _started(self) -> Processes:
         if self._processes is None:
             program = Program(self.functions, self.labels, self.deadline_s)
-            held = {m.__name__: m for m in map(_module_of, self.functions) if m is not None}
-            modules = [module for module in held.values() if not _importable(module)]
-            folders = [str(Path(module.__file__).parent) for module in modules if module.__file__]
             n = self.workers or cores()
             hang_s = 2 * self.deadline_s + HANG_S  # rows are stopped from inside within 2 deadlines, where possible
-            made = Processes(program, n, hang_s=hang_s, by_value=modules, path=folders)
+            made = Processes(program, n, hang_s=hang_s)
             self._processes = self._stack.enter_context(made)
         return self._processes
 
@@ -282,15 +277,3 @@ def failed(ids: pl.Series, why: str, labels: Labels, *, stops: int = 1) -> Colum
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _module_of(function: LabelingFunction) -> ModuleType | None:
-    code: Any = getattr(function, "function", function)
-    return sys.modules.get(getattr(code, "__module__", None) or "")
-
-
-def _importable(module: ModuleType) -> bool:
-    """Whether a new process could import it; the code of __main__ is sent along in any case."""
-    if module.__name__ == "__main__" or module.__name__ in sys.builtin_module_names:
-        return True
-    return PathFinder.find_spec(module.__name__.partition(".")[0]) is not None

@@ -94,10 +94,10 @@ class Summary:
 
 def summarize(matrix: LabelMatrix) -> Summary:
     """Summary of a matrix. O(patterns x functions); O(rows x functions) if it is large and they are not counted yet."""
-    few = matrix.has_patterns or matrix.votes.size <= COUNT_PATTERNS
+    few = matrix.has_patterns or matrix.counts is not None or matrix.votes.size <= COUNT_PATTERNS
     votes = matrix.patterns.votes if few else matrix.votes
     counts = matrix.patterns.counts.astype(np.float64) if few else None
-    n = max(len(matrix), 1)
+    n = max(matrix.n_rows, 1)
     voters, lowest, highest = _across(votes, len(matrix.labels.votes))
     shared, split = voters > 1, (voters > 1) & (lowest < highest)  # somebody contradicts each voter of a split row
     if matrix.labels.groups:
@@ -115,7 +115,7 @@ def summarize(matrix: LabelMatrix) -> Summary:
         lines.append(FunctionSummary(info, says, int(n_votes), *shares, n_scored, wilson(right, n_scored)))
     return Summary(
         tuple(lines),
-        len(matrix),
+        matrix.n_rows,
         int(has_gold.sum()),
         len(votes) if few else None,
         *(_rows(mask, counts) / n for mask in (voters > 0, shared, split)),
