@@ -7,6 +7,7 @@ ConsilienceError
 ├── VoteError        votes, or a question about votes, that make no sense
 ├── ModelError       a label model or end model that cannot be fitted or asked
 ├── ExtraError       something that needs an optional package which is not installed
+├── CompatError      a name of another library that has no counterpart here
 └── StoreError       a project folder or a saved file that is not what it should be
     └── TrustError   code that came with a folder nobody has trusted yet
 
@@ -45,6 +46,10 @@ class ModelError(ConsilienceError, ValueError):
 
 class ExtraError(ConsilienceError, ImportError):
     """Something that needs an optional package which is not installed."""
+
+
+class CompatError(ConsilienceError, ImportError):
+    """A name of another library, asked of its stand-in here, that has no counterpart."""
 
 
 class StoreError(ConsilienceError, OSError):
