@@ -32,6 +32,8 @@ class Row:
     """
 
     __slots__ = ("__dict__", "_added", "_label")
+    _label: Any
+    _added: tuple[Any, ...]
     _columns: ClassVar[tuple[Any, ...]] = ()
     __hash__ = None  # type: ignore[assignment]
 
@@ -110,7 +112,7 @@ class Row:
         return key in self._columns or key in self._added
 
     def __iter__(self) -> Iterator[Any]:
-        return (self.__dict__[key] for key in self.keys())  # noqa: SIM118: iterating a row gives values, as a Series
+        return (self.__dict__[key] for key in self.keys())
 
     def __len__(self) -> int:
         return len(self._columns) + len(self._added)
@@ -157,7 +159,7 @@ def rows_of(frame: Any) -> list[Row]:
         labels = list(range(len(frame)))
     else:
         raise DataError(
-            f"A {type(frame).__name__} is no frame.\nFix: give a pandas or Polars DataFrame, or use LFApplier for lists."
+            f"A {type(frame).__name__} is no frame.\nFix: give one of pandas or Polars, or use an applier for lists."
         )
     make = row_maker(frame.columns)
     values = zip(*columns, strict=True) if columns else [()] * len(labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -56,7 +57,7 @@ class SpacyPreprocessor(Preprocessor):
 def pipeline(language: str, disable: tuple[str, ...], gpu: bool) -> Any:
     """A spaCy model, loaded once for the same settings."""
     try:
-        import spacy
+        spacy: Any = importlib.import_module("spacy")
     except ImportError:
         raise ExtraError(
             "SpacyPreprocessor needs spaCy, which is not installed.\nFix: pip install 'consilience[spacy]'"

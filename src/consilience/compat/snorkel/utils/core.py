@@ -30,7 +30,9 @@ def probs_to_preds(probs: npt.ArrayLike, tie_break_policy: str = "random", tol: 
     if array.ndim != 2 or array.shape[1] < 2:
         raise ModelError(f"Probabilities of shape {array.shape} are none.\nFix: give rows x classes, two or more.")
     if tie_break_policy not in POLICIES:
-        raise ModelError(f"There is no tie_break_policy {tie_break_policy!r}.\nFix: {nearest(tie_break_policy, POLICIES)}")
+        raise ModelError(
+            f"There is no tie_break_policy {tie_break_policy!r}.\nFix: {nearest(tie_break_policy, POLICIES)}"
+        )
     best = array.max(axis=1, keepdims=True) - array < tol
     preds = best.argmax(axis=1)
     for row in np.flatnonzero(best.sum(axis=1) != 1):  # also where a probability is NaN
@@ -42,7 +44,7 @@ def _broken(tied: npt.NDArray[np.intp], row: int, policy: str) -> int:
     if policy == "abstain" or not len(tied):
         return ABSTAIN
     if policy == "true-random":
-        return int(np.random.choice(tied))  # noqa: NPY002: scripts in this style seed the global generator
+        return int(np.random.choice(tied))  # noqa: NPY002 (scripts in this style seed it)
     digest = hashlib.sha1(str(row).encode(), usedforsecurity=False).hexdigest()
     return int(tied[int(digest, 16) % len(tied)])
 
@@ -71,7 +73,9 @@ def to_int_label_array(X: npt.ArrayLike, flatten_vector: bool = True) -> Ints:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError):
-            raise DataError(f"Labels of type {array.dtype} are no integers.\nFix: give codes, -1 for unknown.") from None
+            raise DataError(
+                f"Labels of type {array.dtype} are no integers.\nFix: give codes, -1 for unknown."
+            ) from None
     if not (np.mod(array, 1) == 0).all():
         raise DataError("A label is no whole number.\nFix: give codes 0, 1, ..., and -1 for unknown.")
     labels = array.astype(np.int64)

@@ -66,7 +66,9 @@ class BaseLFApplier:
         except ValueError:  # an answer that is a list
             codes = np.empty(shape, object)
         if codes.dtype.kind not in "biuf":
-            codes = np.array([self._code(answer, first + i, j) for i, row in enumerate(answers) for j, answer in enumerate(row)])
+            codes = np.array(
+                [self._code(answer, first + i, j) for i, row in enumerate(answers) for j, answer in enumerate(row)]
+            )
         codes = np.where(codes >= 0, codes, ABSTAIN)  # NaN abstains
         return codes.reshape(shape).astype(np.int64)
 
@@ -109,10 +111,11 @@ class LFApplier(BaseLFApplier):
     ) -> Any:
         """Votes of all functions on all data points. returns: (n, m) int64, -1 abstains.
 
-        progress_bar: not used; progress is reported through consilience.progress. fault_tolerant: a function that raises
-        abstains. return_meta: return (votes, ApplierMetadata) with how often each function raised.
-        raises: whatever a function raises, unless fault_tolerant; FunctionError (a ValueError) for an answer that is no
-        integer.
+        progress_bar: not used; progress is reported through consilience.progress.
+        fault_tolerant: a function that raises abstains.
+        return_meta: return (votes, ApplierMetadata) with how often each function raised.
+        raises: whatever a function raises, unless fault_tolerant; FunctionError (a ValueError) for an answer that is
+            no integer.
         """
         points = data_points if hasattr(data_points, "__getitem__") else list(data_points)
         starts = range(0, len(points), AT_A_TIME)

@@ -31,6 +31,7 @@ class PandasLFApplier(BaseLFApplier):
         return_meta: bool = False,
     ) -> Any:
         """Votes of all functions on all rows. returns: (n, m) int64, -1 abstains. See LFApplier.apply."""
+        places = df.iloc if hasattr(df, "iloc") else df
         starts = range(0, len(df), AT_A_TIME)
-        parts = (rows_of(df[start : start + AT_A_TIME]) for start in starts)
+        parts = (rows_of(places[start : start + AT_A_TIME]) for start in starts)
         return self._matrix(parts, len(starts), fault_tolerant, return_meta)

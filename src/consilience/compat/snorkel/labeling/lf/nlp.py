@@ -1,4 +1,4 @@
-"""Labeling functions that get a text parsed by spaCy, as `x.doc`. Functions with the same settings parse a text once."""
+"""Labeling functions that get a text parsed by spaCy, as `x.doc`; those with the same settings parse it once."""
 
 from __future__ import annotations
 
