@@ -2,6 +2,9 @@
 
 A memo is kept by what the data point says (all its values, and attributes that mappers before it have set), or by
 `memoize_key(x)`; it grows until `reset_cache`.
+
+Departs from Snorkel's: what is remembered is copied before a mapper changes it. There, a transformation function with a
+memoized preprocessor changes the memo, and the next copy of that row starts from the changed one.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ class BaseMapper(ABC):
         twin = copy_of(x)
         for mapper in self._pre:
             twin = mapper(twin)
+            if mapper.memoize:
+                twin = copy_of(twin)  # what is remembered is not to be changed
         return self._generate_mapped_data_point(twin)
 
     def __call__(self, x: DataPoint) -> DataPoint | None:
