@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from consilience.compat.snorkel.rows import copy_of, point_key
@@ -95,7 +96,7 @@ class BaseMapper(ABC):
         """Hash of all that decides what it gives: its code, its settings, and the mappers before it."""
         settings = {name: value for name, value in vars(self).items() if name not in FORGOTTEN}
         code = (type(self), getattr(type(self), "run", None))
-        return fingerprint_of(*(contents_fingerprint(part) for part in (settings, *code)))
+        return contents_fingerprint(self, settings, *code)
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: all but the memo."""
@@ -105,9 +106,21 @@ class BaseMapper(ABC):
         return f"{type(self).__name__} {self.name}, Pre: {self._pre}"
 
 
-def contents_fingerprint(value: Any) -> str:
-    """Hash of a value, going into functions and containers."""
-    return code_fingerprint(lambda contents=value: contents)
+_asked: ContextVar[frozenset[int]] = ContextVar("consilience_snorkel_fingerprints", default=frozenset())
+
+
+def contents_fingerprint(owner: object, *parts: Any) -> str:
+    """Hash of what a mapper or function is made of, going into functions and containers.
+
+    owner: asked again on the way (a function may read a global of its own name), it counts no more.
+    """
+    if id(owner) in _asked.get():
+        return "again"
+    token = _asked.set(_asked.get() | {id(owner)})
+    try:
+        return fingerprint_of(*(code_fingerprint(lambda contents=part: contents) for part in parts))
+    finally:
+        _asked.reset(token)
 
 
 class Mapper(BaseMapper):

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from consilience.compat.snorkel.map.core import BaseMapper, check_parentheses, contents_fingerprint
 from consilience.compat.snorkel.types import DataPoint
 from consilience.errors import FunctionError
-from consilience.labeling.function import fingerprint_of
 
 
 class LabelingFunction:
@@ -62,7 +61,7 @@ class LabelingFunction:
     @property
     def fingerprint(self) -> str:
         """Hash of its code, its resources and its preprocessors."""
-        return fingerprint_of(contents_fingerprint([self._f, self._resources, self._pre, type(self)]))
+        return contents_fingerprint(self, self._f, self._resources, self._pre, type(self))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.name}, Preprocessors: {self._pre}"
