@@ -216,11 +216,12 @@ def point_key(point: Any) -> Any:
     raises: DataError for a value without one.
     """
     if isinstance(point, Row):
+        values = point.__dict__.values()
+        if UNCHANGING.issuperset(map(type, values)):
+            return point._added, tuple(point.__dict__), tuple(values)
         attributes = point.attributes()
-        if not attributes:
-            return (point.keys(), tuple(map(_key, point)))
-        made = tuple((name, _key(value, _Itself)) for name, value in attributes.items())
-        return (point.keys(), tuple(map(_key, point)), made)
+        kept = [_key(value, _Itself if name in attributes else None) for name, value in point.__dict__.items()]
+        return point._added, tuple(point.__dict__), tuple(kept)
     return _key(point)
 
 

@@ -87,9 +87,12 @@ class BaseMapper(ABC):
         if not self.memoize:
             return self._mapped(x)
         key = self._memoize_key(x)
-        if key not in self._cache:
-            self._cache[key] = self._mapped(x)
-        return self._cache[key]
+        try:
+            return self._cache[key]
+        except KeyError:
+            pass
+        self._cache[key] = mapped = self._mapped(x)
+        return mapped
 
     @property
     def fingerprint(self) -> str:
