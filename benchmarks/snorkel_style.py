@@ -2,7 +2,8 @@
 
     PYTHON benchmarks/snorkel_style.py PACKAGE WHAT SIZE RUNS [VOTES.npy TRUTH.npy]
 
-PACKAGE is snorkel or consilience.compat.snorkel; WHAT is apply, prepared, summary or transform. Prints one JSON line. The same functions, rows and votes for both; only the package that is imported differs. Imports
+PACKAGE is snorkel or consilience.compat.snorkel; WHAT is apply, prepared, summary or transform.
+Prints one JSON line. The same functions, rows and votes for both; only the package that is imported differs. Imports
 nothing of ours but through the name it is given.
 """
 

@@ -140,6 +140,11 @@ def test_parentheses_that_are_missing_are_an_error(decorator):
 # appliers
 
 
+def test_answers_that_are_lists_throughout_are_no_integers_either():
+    with pytest.raises(FunctionError, match=r"'f' said \[1\] of row 0.*\nFix: "):
+        PandasLFApplier([LabelingFunction("f", lambda x: [1])]).apply(TEXTS)
+
+
 @pytest.mark.parametrize("answer", [None, "1", [1], {}, 1j])
 def test_an_answer_that_is_no_integer_is_named_with_its_row(answer):
     odd = LabelingFunction("odd", lambda x: answer if x.text == "song" else 0)
@@ -283,6 +288,7 @@ def test_the_fingerprint_says_all_that_decides_votes():
         ("slicing", "SliceAwareClassifier"),
         ("classification", "MultitaskClassifier"),
         ("classification", "Trainer"),
+        ("classification.data", "DictDataset"),
         ("labeling.apply.spark", "SparkLFApplier"),
         ("labeling.apply.dask", "DaskLFApplier"),
         ("labeling.lf.nlp_spark", "spark_nlp_labeling_function"),

@@ -62,10 +62,10 @@ class BaseLFApplier:
         """Answers as integers, -1 for all below 0. first: place of the first row. Raises FunctionError for others."""
         shape = (len(answers), len(self._lfs))
         try:
-            codes = np.array(answers).reshape(shape)
-        except ValueError:  # an answer that is a list
-            codes = np.empty(shape, object)
-        if codes.dtype.kind not in "biuf":
+            codes = np.array(answers)
+        except ValueError:  # an answer is a list
+            codes = np.empty(0, object)
+        if codes.dtype.kind not in "biuf" or codes.shape != shape:
             codes = np.array(
                 [self._code(answer, first + i, j) for i, row in enumerate(answers) for j, answer in enumerate(row)]
             )
