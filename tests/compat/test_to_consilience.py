@@ -107,6 +107,17 @@ def test_it_can_be_called_on_one_row_and_named():
     assert (function.name, function(TABLE.rows()[0]), function(TABLE.rows()[1])) == ("look", "spam", None)
 
 
+def test_a_row_that_others_see_is_not_written_to():
+    def shout(x):
+        x.body = x.body.upper()
+        return 1
+
+    matrix = cs.apply([to_consilience(LabelingFunction("shout", shout), LABELS), to_consilience(short, LABELS)], TABLE)
+    assert matrix.functions[0].failure.count == len(TABLE)
+    assert "Fix: use a variable, or set it in a preprocessor" in matrix.functions[0].failure.first_error
+    assert TABLE.rows()[1].body == "song"
+
+
 def test_gold_stays_hidden():
     table = cs.read([{"text": "a", "y": "ham"}], gold="y")
     peeks = to_consilience(LabelingFunction("peeks", lambda x: 0 if x.y == "ham" else 1), LABELS)

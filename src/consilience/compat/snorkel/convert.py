@@ -24,16 +24,17 @@ def to_consilience(lf: LabelingFunction, labels: Labels | Sequence[str], *, name
     name: default the function's own.
     raises: FunctionError for what is no function in Snorkel's style.
 
-    It gets rows that it can write to, with the text column also as `x.text`. A row on which it raises, or says an
-    integer that no label has, is counted and abstained on, as with every function here.
+    It sees the text column also as `x.text`. A row on which it raises, or says an integer that no label has, is counted
+    and abstained on, as with every function here. So is one that it writes to: that is for preprocessors, which get
+    copies, so that no function's votes hang on what another has done.
 
     >>> import consilience as cs
     >>> from consilience.compat.snorkel.labeling import labeling_function
     >>> @labeling_function()
-    ... def check(x):
-    ...     return 1 if "check" in x.text.lower() else -1
-    >>> rows = cs.read([{"text": "Check out"}, {"text": "great song"}])
-    >>> cs.apply([to_consilience(check, ["ham", "spam"])], rows).names_of("check")
+    ... def sells(x):
+    ...     return 1 if "$" in x.text else -1
+    >>> rows = cs.read([{"text": "only 5 $"}, {"text": "see you"}])
+    >>> cs.apply([to_consilience(sells, ["ham", "spam"])], rows).names_of("sells")
     ['spam', None]
     """
     return FromSnorkel(lf, Labels.of(labels), name)
@@ -78,7 +79,7 @@ class FromSnorkel(PythonFunction):
         return fingerprint_of(self.kind, self.labels, self.lf.fingerprint)
 
     def vote(self, batch: Batch, labels: Labels) -> Votes:
-        """Its votes; rows that can be written to are made once a batch for all such functions."""
+        """Its votes; rows are made once a batch for all such functions, and only preprocessors can write to them."""
         mine = copy(batch)
-        mine.rows = batch.shared("rows in Snorkel's style", lambda: rows_of(batch.columns))
+        mine.rows = batch.shared("rows in Snorkel's style", lambda: rows_of(batch.columns, read_only=True))
         return super().vote(mine, labels)

@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 def get_label_buckets(*y: npt.ArrayLike) -> dict[tuple[int, ...], npt.NDArray[np.int64]]:
     """Places of the rows with each combination of labels that occurs. y: arrays (n,).
 
-    >>> buckets = get_label_buckets(np.array([1, 1, 1, 0]), np.array([1, 1, -1, -1]))
+    >>> buckets = get_label_buckets(np.array([0, 1, 0]), np.array([0, -1, 0]))
     >>> {bucket: rows.tolist() for bucket, rows in buckets.items()}
-    {(1, 1): [0, 1], (1, -1): [2], (0, -1): [3]}
+    {(0, 0): [0, 2], (1, -1): [1]}
     """
     columns = [to_int_label_array(labels) for labels in y]
     if len({len(column) for column in columns}) != 1:

@@ -19,12 +19,12 @@ class transformation_function(lambda_mapper):
     """Decorator: a function that changes a data point and returns it, or None, becomes a transformation function.
 
     >>> @transformation_function()
-    ... def square(x):
-    ...     x.num = x.num**2
+    ... def mirror(x):
+    ...     x.text = x.text[::-1]
     ...     return x
     >>> from types import SimpleNamespace
-    >>> square(SimpleNamespace(num=2))
-    namespace(num=4)
+    >>> mirror(SimpleNamespace(text="abc"))
+    namespace(text='cba')
     """
 
     makes = LambdaTransformationFunction

@@ -23,10 +23,9 @@ class LFAnalysis:
     L: (n, m) integers, -1 abstains. lfs: the m functions, of any kind, for their names.
     raises: VoteError (a ValueError) for another shape, or as many names as there are not columns.
 
-    >>> votes = np.array([[-1, 0, 0], [-1, -1, -1], [1, 0, -1], [-1, 0, -1], [0, 0, 0]])
-    >>> found = LFAnalysis(votes)
+    >>> found = LFAnalysis(np.array([[1, 1], [0, -1], [-1, -1], [0, 1]]))
     >>> float(found.label_coverage()), found.lf_overlaps().tolist(), found.lf_polarities()
-    (0.8, [0.4, 0.6, 0.4], [[0, 1], [0], [0]])
+    (0.75, [0.5, 0.5], [[0, 1], [1]])
     """
 
     def __init__(self, L: npt.ArrayLike, lfs: Sequence[Any] | None = None) -> None:

@@ -19,12 +19,12 @@ class preprocessor(lambda_mapper):
     """Decorator: a function that adds to a data point becomes a preprocessor.
 
     >>> @preprocessor(memoize=True)
-    ... def article(x):
-    ...     x.article = f"{x.title} {x.body}"
+    ... def words(x):
+    ...     x.words = x.text.split()
     ...     return x
     >>> from types import SimpleNamespace
-    >>> article(SimpleNamespace(title="my title", body="my text")).article
-    'my title my text'
+    >>> words(SimpleNamespace(text="to be")).words
+    ['to', 'be']
     """
 
     makes = LambdaPreprocessor

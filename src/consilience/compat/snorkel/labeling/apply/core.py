@@ -96,9 +96,9 @@ class LFApplier(BaseLFApplier):
     >>> from types import SimpleNamespace
     >>> from consilience.compat.snorkel.labeling import labeling_function
     >>> @labeling_function()
-    ... def is_big(x):
-    ...     return 1 if x.num > 42 else 0
-    >>> LFApplier([is_big]).apply([SimpleNamespace(num=10), SimpleNamespace(num=100)]).tolist()
+    ... def old(x):
+    ...     return 1 if x.age > 60 else 0
+    >>> LFApplier([old]).apply([SimpleNamespace(age=20), SimpleNamespace(age=70)]).tolist()
     [[0], [1]]
     """
 

@@ -17,9 +17,9 @@ class PandasLFApplier(BaseLFApplier):
     >>> import pandas as pd
     >>> from consilience.compat.snorkel.labeling import labeling_function
     >>> @labeling_function()
-    ... def is_big(x):
-    ...     return 1 if x.num > 42 else 0
-    >>> PandasLFApplier([is_big]).apply(pd.DataFrame({"num": [10, 100], "text": ["hello", "hi"]})).tolist()
+    ... def old(x):
+    ...     return 1 if x.age > 60 else 0
+    >>> PandasLFApplier([old]).apply(pd.DataFrame({"age": [20, 70], "name": ["Ann", "Bo"]})).tolist()
     [[0], [1]]
     """
 

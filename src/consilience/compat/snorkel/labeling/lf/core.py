@@ -16,11 +16,9 @@ class LabelingFunction:
 
     resources: passed to f as keyword arguments. pre: preprocessors to run on the data point first, in order.
 
-    >>> def keyword_lookup(x, keywords, label):
-    ...     return label if any(word in x.text for word in keywords) else -1
-    >>> keyword_my = LabelingFunction("keyword_my", keyword_lookup, resources={"keywords": ["my"], "label": 1})
     >>> from types import SimpleNamespace
-    >>> keyword_my(SimpleNamespace(text="see my channel"))
+    >>> cheap = LabelingFunction("cheap", lambda x, most: 1 if x.price <= most else -1, resources={"most": 5})
+    >>> cheap(SimpleNamespace(price=3))
     1
     """
 
@@ -71,10 +69,10 @@ class labeling_function:
     """Decorator: a function of one data point becomes a LabelingFunction.
 
     >>> @labeling_function()
-    ... def short(x):
-    ...     return 0 if len(x.text.split()) < 5 else -1
-    >>> short
-    LabelingFunction short, Preprocessors: []
+    ... def asks(x):
+    ...     return 0 if x.text.endswith("?") else -1
+    >>> asks
+    LabelingFunction asks, Preprocessors: []
     """
 
     makes: type[LabelingFunction] = LabelingFunction

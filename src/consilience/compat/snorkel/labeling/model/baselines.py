@@ -26,9 +26,9 @@ class MajorityClassVoter(BaseLabeler):
     """The most frequent class for every row; classes that are equally frequent share it.
 
     >>> voter = MajorityClassVoter()
-    >>> voter.fit(balance=np.array([0.8, 0.2]))
-    >>> voter.predict_proba(np.array([[-1, 1]])).tolist()
-    [[1.0, 0.0]]
+    >>> voter.fit(balance=[0.3, 0.7])
+    >>> voter.predict_proba(np.array([[-1, 0]])).tolist()
+    [[0.0, 1.0]]
     """
 
     balance: Floats

@@ -15,10 +15,10 @@ class slicing_function(labeling_function):
     """Decorator: a function of one data point becomes a SlicingFunction.
 
     >>> @slicing_function()
-    ... def short_comment(x):
-    ...     return len(x.text.split()) < 5
+    ... def shouts(x):
+    ...     return x.text.isupper()
     >>> from types import SimpleNamespace
-    >>> short_comment(SimpleNamespace(text="great song"))
+    >>> shouts(SimpleNamespace(text="WOW"))
     True
     """
 
