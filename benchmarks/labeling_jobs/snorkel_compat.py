@@ -48,7 +48,7 @@ def pair(
     mine = partial(measure, sys.executable, OURS, what, n, votes, runs)
     its = partial(measure_same, snorkel_python, what, n, votes)
     return [
-        Job(f"{name} in its style", size, mine, work, unit, bar, votes),
+        Job(f"{name}, import changed", size, mine, work, unit, bar, votes),
         Job(f"{name}, Snorkel", size, its, work, unit, None, votes),
     ]
 
