@@ -64,4 +64,10 @@ if __name__ == "__main__":
         make_parser(Path(folder))
         os.environ["PARSER"] = folder
         answers = {path.stem: plain(run(path)["results"]) for path in SCRIPTS}
-    ANSWERS.write_text(json.dumps(answers, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+    lines = [
+        f"{json.dumps(script)}: {{\n"
+        + ",\n".join(f"  {json.dumps(what)}: {json.dumps(given[what], ensure_ascii=False)}" for what in sorted(given))
+        + "\n}"
+        for script, given in answers.items()
+    ]
+    ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
