@@ -8,6 +8,7 @@ ConsilienceError
 ├── ModelError       a label model or end model that cannot be fitted or asked
 ├── EngineError      work that could not be done where it was to be done: in worker processes, on a cluster
 ├── ExtraError       something that needs an optional package which is not installed
+├── CompatError      a name of another library that has no counterpart here
 └── StoreError       a project folder or a saved file that is not what it should be
     └── TrustError   code that came with a folder nobody has trusted yet
 
@@ -50,6 +51,10 @@ class EngineError(ConsilienceError, OSError):
 
 class ExtraError(ConsilienceError, ImportError):
     """Something that needs an optional package which is not installed."""
+
+
+class CompatError(ConsilienceError, ImportError):
+    """A name of another library, asked of its stand-in here, that has no counterpart."""
 
 
 class StoreError(ConsilienceError, OSError):

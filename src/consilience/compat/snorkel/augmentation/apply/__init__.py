@@ -1,0 +1,1 @@
+"""Transformation functions on lists and frames."""

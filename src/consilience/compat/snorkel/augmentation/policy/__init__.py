@@ -1,0 +1,1 @@
+"""Which transformation functions to run on a data point, and in which order."""

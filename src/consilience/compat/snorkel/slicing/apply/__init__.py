@@ -1,0 +1,1 @@
+"""Slicing functions on lists and frames."""

@@ -1,0 +1,1 @@
+"""Snorkel's votes with known truth: not here; Consilience has its own."""
