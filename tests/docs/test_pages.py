@@ -100,4 +100,5 @@ def test_every_setting_of_a_project_is_explained():
 def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            made = target.startswith("_made/")  # `make docs` draws these, and fails where one is missing
+            assert made or (page.parent / target).exists(), f"{page.name} links to {target}"
