@@ -41,13 +41,19 @@ def beginning(row: Sequence[Any]) -> str:
     return str(tuple(value[:200] if isinstance(value, str) else value for value in row[:50]))[:200]
 
 
-def write_rejects(rejects: Iterable[Reject], path: Path, source: Any = None) -> None:
-    """Write what was set aside, one JSON object a line: file (None: memory), line, reason, content."""
+def write_rejects(rejects: Iterable[Reject], path: Path, source: Any = None, before: bytes = b"") -> None:
+    """Write what was set aside, one JSON object a line: file (None: memory), line, reason, content. before: lines."""
     file = str(source) if isinstance(source, (str, Path)) else None
     with replacing(path) as out:
+        out.write(before)
         for reject in rejects:
             said = {"file": file, "line": reject.line, "reason": reject.reason, "content": reject.content}
             out.write(json.dumps(said).encode() + b"\n")  # ASCII, so that nothing in it can fail to be written
+
+
+def add_rejects(rejects: Iterable[Reject], path: Path, source: Any = None) -> None:
+    """Add what was set aside to a file of such lines. A reader sees all of them or none."""
+    write_rejects(rejects, path, source, path.read_bytes() if path.is_file() else b"")
 
 
 class Table:
@@ -173,6 +179,10 @@ class Table:
     def rows(self) -> list[Row]:
         """Every row as the record a labeling function gets."""
         return make_rows(self.features, self.text_column, self.gold_column)
+
+    def line(self, place: int) -> int:
+        """The line the row at a place had where it was read, or its place from 1 if that is not known."""
+        return place + 1 if self.lines is None else int(self.lines[place])
 
     def write_rejects(self, path: Path | str) -> None:
         """Write the rows that were set aside, one JSON object a line: line, reason, and how the row begins."""

@@ -19,7 +19,7 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.read import read
 from consilience.data.split import Split, split
-from consilience.data.table import Reject, Table, concat
+from consilience.data.table import Reject, Table, add_rejects, beginning, concat
 from consilience.data.training_set import TrainingSet
 from consilience.end_models.report import Report, make_report, report_votes
 from consilience.end_models.text_classifier import TextClassifier
@@ -38,6 +38,8 @@ from consilience.store.arrays import pack
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs, replacing
 from consilience.views import plain
+
+REJECTS = "rejects.jsonl"  # in the store: every row that was set aside, with its file and line
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class Project:
         """Read rows into the project, with the settings' columns; options go to `read`.
 
         Rows whose id the project already has are set aside; the same rows twice change nothing. Once some rows came
-        with the gold column, later ones may come without it.
+        with the gold column, later ones may come without it. What is set aside is also added to rejects.jsonl in
+        .consilience, with the file it was in.
         """
         config = self.config
         options = {"text": config.text, "id": config.id, "gold": config.gold, "gold_names": config.gold_names} | options
@@ -146,6 +149,8 @@ class Project:
             table, rejects = self._without_known(table)
             if len(table):
                 self._note_part(table, rejects, name)
+            if rejects:
+                add_rejects(rejects, self.store / REJECTS, source)
         self._forget()
         return Added(len(table), rejects)
 
@@ -168,11 +173,16 @@ class Project:
                 f"The ids of these rows are {table.ids.dtype}, those of the project {known[0].dtype}.\n"
                 "Fix: name the same id column, with values of one type."
             )
-        old = tuple(
-            Reject(place + 1, f"the project already has the id {table.ids[place]!r}", str(table.frame.row(place))[:200])
+        old = [
+            Reject(
+                table.line(place),
+                f"the project already has the id {table.ids[place]!r}",
+                beginning(table.frame.row(place)),
+            )
             for place in taken.arg_true().to_list()
-        )
-        return table.take((~taken).to_numpy()), table.rejects + old
+        ]
+        rejects = sorted([*table.rejects, *old], key=lambda reject: reject.line)
+        return table.take((~taken).to_numpy()), tuple(rejects)
 
     @cached_property
     def parts(self) -> dict[str, Table]:
