@@ -180,6 +180,19 @@ class Table:
         """Every row as the record a labeling function gets."""
         return make_rows(self.features, self.text_column, self.gold_column)
 
+    def write(self, path: Path | str, format: str | None = None, **options: Any) -> None:
+        """Write all columns, gold too, in the format the path's ending names, or the one named. Whole or not at all.
+
+        format, options: see consilience.data.write.write.
+        """
+        from consilience.data.write import write
+        from consilience.data.writers.content import Content
+
+        gold = self.gold_column
+        labels = self.labels or (Labels(*self.gold_names()) if self.n_gold else None)
+        codes = self.gold_codes(labels.plain) if labels is not None and gold is not None else None
+        write(Content(self.frame, self, labels and labels.plain, codes, None, gold or ""), path, format, **options)
+
     def line(self, place: int) -> int:
         """The line the row at a place had where it was read, or its place from 1 if that is not known."""
         return place + 1 if self.lines is None else int(self.lines[place])

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consilience.data.sources.lines import BOM
 from consilience.errors import DataError
 
 Places = npt.NDArray[np.int64]
@@ -65,7 +66,7 @@ def clean_records(data: bytes, is_all: bool, dialect: Dialect, width: int) -> Cl
 
     data begins with a record. is_all: nothing follows it. width: cells of a record. O(bytes).
     """
-    if not dialect.is_plain or b"\0" in data:
+    if not dialect.is_plain or b"\0" in data or data.startswith(BOM):  # Polars takes a mark off any block
         return None
     if is_all and not data.endswith(b"\n"):
         data += b"\n"

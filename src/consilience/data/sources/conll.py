@@ -7,9 +7,10 @@ read, or tags that make no spans, is set aside as a whole, with the line at faul
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -22,6 +23,7 @@ from consilience.progress import track
 SCHEMES = ("bio", "iob1", "bioes", "bilou", "none")
 SHAPE = re.compile(r"O|[BIESLU]-.+")
 OPENS, CONTINUES, ENDS = frozenset("BSU"), frozenset("IEL"), frozenset("ESLU")
+NEW_DOCUMENT = "-DOCSTART-"
 SKIPPED = "_"  # the name of a column that is left out
 
 Sentence = list[tuple[int, list[str]]]  # line and cells of each token
@@ -59,46 +61,57 @@ def _sentences(
     path: Path, delimiter: str | None, columns: list[str] | None, rejects: list[Reject]
 ) -> Iterator[tuple[int, Sentence]]:
     """Document number (from 1; 0 where the file has none) and tokens of each sentence all of whose lines are sound."""
-    width = len(columns) if columns else 0
-    words: Sentence = []
-    document, fault = 0, None
-    for number, line in _conll_lines(path):
-        if isinstance(line, str) and not line.strip():
-            if words and fault is None:
-                yield document, words
-            rejects += [fault] if fault else []
-            words, fault = [], None
-            continue
-        if isinstance(line, Reject):
-            fault = fault or line
-            continue
-        if delimiter is None:
-            delimiter = "\t" if "\t" in line else " "
-        if line.startswith("-DOCSTART-"):
-            document += 1
-            continue
-        cells = line.split("\t") if delimiter == "\t" else line.split() if delimiter == " " else line.split(delimiter)
-        if line.startswith("#") and not words and len(cells) != width:
-            continue  # a comment before a sentence; a token that is # has as many columns as the others
-        width = width or len(cells)
-        if len(cells) != width or not cells[0]:
-            reason = f"{len(cells)} columns where the first line has {width}" if cells[0] else "no token"
-            fault = fault or Reject(number, f"{reason}; its sentence is set aside", line[:SHOWN])
-        words.append((number, cells))
-    if words and fault is None:
-        yield document, words
-    rejects += [fault] if fault else []
-
-
-def _conll_lines(path: Path) -> Iterator[tuple[int, str | Reject]]:
     with opened(path) as file:
-        for number, line in track(decoded_lines(file), f"reading {path.name}"):
-            if number == 1 and isinstance(line, str):
-                check_encoding(line[:4096].encode("utf-8"), path)
-            elif number == 1 and isinstance(line, Reject):
-                file.seek(0)
-                check_encoding(file.read(4096), path)
-            yield number, line.rstrip("\r\n") if isinstance(line, str) else line
+        check_encoding(file.read(4096), path)
+    with opened(path) as file:
+        lines = track(_conll_lines(file), f"reading {path.name}")
+        head, cut, width = _layout(lines, delimiter, len(columns or ()))
+        words: Sentence = []
+        document, fault = 0, None
+        for number, line in chain(head, lines, [(0, "")]):
+            if isinstance(line, Reject):
+                fault = fault or line
+            elif not line.strip():
+                if fault is not None:
+                    rejects.append(fault)
+                elif words:
+                    yield document, words
+                words, fault = [], None
+            elif line.startswith(NEW_DOCUMENT):
+                document += 1
+            else:
+                cells = cut(line)
+                if line.startswith("#") and not words and len(cells) != width:
+                    continue  # a comment before a sentence; a token that is # has as many columns as the others
+                if len(cells) != width or not cells[0]:
+                    why = f"{len(cells)} columns where the first line has {width}" if cells[0] else "no token"
+                    fault = fault or Reject(number, f"{why}; its sentence is set aside", line[:SHOWN])
+                words.append((number, cells))
+
+
+def _layout(
+    lines: Iterator[tuple[int, str | Reject]], delimiter: str | None, width: int
+) -> tuple[list[tuple[int, str | Reject]], Callable[[str], list[str]], int]:
+    """How lines are cut, and into how many columns: as the first line that is surely a token. Also the lines seen."""
+    head: list[tuple[int, str | Reject]] = []
+    for number, line in lines:
+        head.append((number, line))
+        if isinstance(line, str) and line.strip() and not line.startswith(("#", NEW_DOCUMENT)):
+            break
+        if len(head) >= 1000:
+            break
+    first = head[-1][1] if head and isinstance(head[-1][1], str) else ""
+    mark = delimiter or ("\t" if "\t" in first else None)  # None: any spaces
+
+    def cut(line: str) -> list[str]:
+        return line.split(mark)
+
+    return head, cut, width or len(cut(first))
+
+
+def _conll_lines(file: BinaryIO) -> Iterator[tuple[int, str | Reject]]:
+    for number, line in decoded_lines(file):
+        yield number, line.rstrip("\r\n") if isinstance(line, str) else line
 
 
 def _wanted(found: list[tuple[int, Sentence]], columns: Sequence[str] | None, path: Path) -> list[tuple[str, int]]:

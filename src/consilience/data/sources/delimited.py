@@ -16,13 +16,17 @@ import polars as pl
 
 from consilience.data.sources.ahead import BLOCK, WATCHED, Ahead, Lines
 from consilience.data.sources.clean_csv import Dialect, clean_records, parse_clean
-from consilience.data.sources.lines import BOM, LINE_LIMIT, check_encoding, opened
+from consilience.data.sources.lines import LINE_LIMIT, check_encoding, opened
 from consilience.data.sources.raw import SHOWN, Raw, check_columns
 from consilience.data.table import Reject
 from consilience.errors import DataError
 from consilience.progress import track
 
 JOIN_LIMIT = 2_000  # lines that one quoted cell may span
+
+NUMBER = (  # 1.5, 1.5e3, 1e+16, 12; but 1e5 may be a name
+    r"^-?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?$|^-?[1-9]e[-+][0-9]+$|^-?(0|[1-9][0-9]{0,14})$"
+)
 
 Cells = list[str]
 
@@ -70,8 +74,7 @@ class _Reader:
         number = 1  # of the next line
         while data := self._ahead.peek(self.block):
             is_all = len(data) < self.block
-            in_doubt = not self.header or (number == 1 and data.startswith(BOM))
-            clean = None if in_doubt else clean_records(data, is_all, self.dialect, len(self.header))
+            clean = clean_records(data, is_all, self.dialect, len(self.header)) if self.header else None
             if clean is not None:
                 self._keep(parse_clean(data[: clean.size], self.dialect, len(self.header)), number + clean.starts)
                 self._ahead.skip(clean.size)
@@ -203,6 +206,6 @@ def _typed(text: pl.Series) -> pl.Series:
         said = filled.drop_nulls()
         if said.str.contains(r"^-?(0|[1-9][0-9]{0,17})$").all():  # 007 is a name, not a number
             return filled.cast(pl.Int64)
-        if said.str.contains(r"^-?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?$|^-?(0|[1-9][0-9]{0,14})$").all():
+        if said.str.contains(NUMBER).all():
             return filled.cast(pl.Float64)
     return text
