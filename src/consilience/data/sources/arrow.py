@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from consilience.data.sources.arrow_claims import check_claims
 from consilience.data.sources.lines import check_file
 from consilience.data.sources.raw import COLUMN_LIMIT, ROW_WORDS, Raw, places
 from consilience.errors import DataError, nearest
@@ -63,6 +64,7 @@ def from_arrow(path: Path) -> Raw:
 def _read_ipc(path: Path) -> pl.DataFrame:
     """Both forms of the format: the file form begins with its name."""
     try:
+        check_claims(path)
         with path.open("rb") as file:
             read = pl.read_ipc if file.read(6) == b"ARROW1" else pl.read_ipc_stream
         with path.open("rb", buffering=0) as file:  # opened again: Polars reads on where the system stands in the file

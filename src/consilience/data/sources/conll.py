@@ -100,7 +100,9 @@ def _layout(
             break
         if len(head) >= 1000:
             break
-    first = head[-1][1] if head and isinstance(head[-1][1], str) else ""
+    seen = [line for _, line in head if isinstance(line, str) and line.strip() and not line.startswith(NEW_DOCUMENT)]
+    sure = [line for line in seen if not line.startswith("#")]
+    first = (sure or [line for line in seen if "\t" in line] or [""])[0]
     mark = delimiter or ("\t" if "\t" in first else None)  # None: any spaces
 
     def cut(line: str) -> list[str]:

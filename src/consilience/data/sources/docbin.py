@@ -7,6 +7,7 @@ no spaCy document is built of arrays that may be broken. spaCy is asked for msgp
 from __future__ import annotations
 
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,13 @@ class _Parts:
 
 def _parts(path: Path) -> _Parts:
     check_file(path)
+    if find_spec("spacy") is None:
+        raise ExtraError("Files of spaCy need spaCy, which is not installed.\nFix: pip install 'consilience[spacy]'.")
     try:
-        from spacy.strings import StringStore  # noqa: F401 - asked for here, so that its absence is said first
+        data = _unpacked(path)  # before spaCy is loaded, which takes a second
         from srsly.msgpack import unpackb
-    except ImportError:
-        raise ExtraError(
-            "Files of spaCy need spaCy, which is not installed.\nFix: pip install 'consilience[spacy]'."
-        ) from None
-    try:
-        message = unpackb(_unpacked(path), raw=False, strict_map_key=True)
+
+        message = unpackb(data, raw=False, strict_map_key=True)
         if not isinstance(message, dict):
             raise ValueError("it holds no fields")
         return _Parts(message)

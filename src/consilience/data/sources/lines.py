@@ -19,7 +19,7 @@ from consilience.data.table import Reject
 from consilience.errors import DataError
 
 LINE_LIMIT = 64 * 1024 * 1024  # bytes in one line, and in one cell; beyond it the row is set aside
-GROWTH_LIMIT = 200  # times its own size that a packed file may unpack to; real text seldom reaches 30
+GROWTH_LIMIT = 100  # times its own size that a packed file may unpack to; real text seldom reaches 30
 GROWTH_FREE = 64 * 1024 * 1024  # bytes any packed file may unpack to
 PACKED = {".zst": "zstd -d", ".zstd": "zstd -d", ".bz2": "bunzip2", ".xz": "unxz", ".zip": "unzip"}
 BOM = b"\xef\xbb\xbf"
@@ -63,7 +63,12 @@ class _Unpacked(gzip.GzipFile):
     def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__(fileobj=file, mode="rb")
         self._path = path
-        self._most = max(GROWTH_FREE, GROWTH_LIMIT * os.fstat(file.fileno()).st_size)
+        size = os.fstat(file.fileno()).st_size
+        self._most = max(GROWTH_FREE, GROWTH_LIMIT * size)
+        file.seek(max(0, size - 4))
+        if int.from_bytes(file.read(4), "little") > self._most:  # the file ends with its own size: most are honest
+            raise self._too_big()
+        file.seek(0)
 
     def read(self, size: int | None = -1) -> bytes:
         return self._checked(lambda: super(_Unpacked, self).read(size))
@@ -77,11 +82,14 @@ class _Unpacked(gzip.GzipFile):
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{self._path} is not a whole .gz file ({error}).\nFix: pack it again.") from None
         if self.tell() > self._most:
-            raise DataError(
-                f"{self._path} unpacks to more than {GROWTH_LIMIT} times its size.\n"
-                "Fix: unpack it yourself if you trust it, and read what comes out."
-            )
+            raise self._too_big()
         return data
+
+    def _too_big(self) -> DataError:
+        return DataError(
+            f"{self._path} unpacks to more than {GROWTH_LIMIT} times its size.\n"
+            "Fix: unpack it yourself if you trust it, and read what comes out."
+        )
 
 
 def check_encoding(head: bytes, path: Path) -> None:
