@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def _batch(message: _Table, body: np.ndarray) -> tuple[int, int]:
     return rows, unpacked
 
 
-def _int(data: np.ndarray, at: int, kind: str) -> int:
+def _int(data: Any, at: int, kind: str) -> int:
     """One number. Raises FalseClaim outside the data."""
     if not 0 <= at <= len(data) - struct.calcsize(kind):
         raise FalseClaim("a table reaches beyond its end")

@@ -65,8 +65,9 @@ class _Unpacked(gzip.GzipFile):
         self._path = path
         size = os.fstat(file.fileno()).st_size
         self._most = max(GROWTH_FREE, GROWTH_LIMIT * size)
+        is_packed = file.read(2) == b"\x1f\x8b"
         file.seek(max(0, size - 4))
-        if int.from_bytes(file.read(4), "little") > self._most:  # the file ends with its own size: most are honest
+        if is_packed and int.from_bytes(file.read(4), "little") > self._most:  # it ends with its own size, if honest
             raise self._too_big()
         file.seek(0)
 
