@@ -397,3 +397,9 @@ def test_what_was_set_aside_is_written_with_file_and_line_whatever_it_holds(tmp_
     with pytest.raises(DataError):
         read(path, rejects=tmp_path / "all.jsonl")
     assert json.loads((tmp_path / "all.jsonl").read_text())["line"] == 1
+
+
+def test_half_a_surrogate_pair_in_a_row_from_memory_can_be_stored_and_written(tmp_path):
+    table = read([{"text": "a"}, "\ud800", {"text": "\ud800"}, {"\ud800": 1}], rejects=tmp_path / "rejects.jsonl")
+    assert [reject.line for reject in table.rejects] == [2, 3, 4]
+    assert all(reject.content.encode() and reject.reason.encode() for reject in table.rejects)

@@ -35,6 +35,10 @@ class Reject:
     reason: str
     content: str
 
+    def __post_init__(self) -> None:
+        for part in ("reason", "content"):  # half a surrogate pair could neither be stored nor shown
+            object.__setattr__(self, part, getattr(self, part).encode("utf-8", "backslashreplace").decode("utf-8"))
+
 
 def beginning(row: Sequence[Any]) -> str:
     """How a row begins, to show beside the reason why it was set aside. Costs no more than what is shown."""

@@ -46,7 +46,7 @@ def _check_claim(path: Path, rows: int, columns: int) -> None:
     """Raise DataError if so small a file claims so many cells that it is made to fill memory."""
     size = path.stat().st_size
     if columns > COLUMN_LIMIT:
-        raise DataError(f"{path} has {columns:,} columns; {COLUMN_LIMIT:,} is the most a table has.\n{ROW_WORDS}")
+        raise DataError(f"{path} has {columns:,} columns; {COLUMN_LIMIT:,} is the most a table has.\nFix: {ROW_WORDS}")
     if rows * max(columns, 1) > CELLS_FREE + CELLS_A_BYTE * size:
         raise DataError(
             f"{path} claims {rows:,} rows of {columns:,} columns in {size:,} bytes.\n"

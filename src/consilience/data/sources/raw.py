@@ -17,7 +17,7 @@ from consilience.errors import DataError
 
 SHOWN = 200  # characters of a row that is set aside, which are kept to show
 COLUMN_LIMIT = 10_000  # columns of one table
-ROW_WORDS = "Fix: name them as rows of a long table (row, name, value), or keep them in one column."
+ROW_WORDS = "name them as rows of a long table (row, name, value), or keep them in one column."
 
 
 @dataclass
@@ -43,7 +43,9 @@ def places(n: int) -> pl.Series:
 def check_columns(names: list[str], what: Path | str) -> list[str]:
     """The names of columns as they are. raises: DataError if one comes twice, or there are too many."""
     if len(names) > COLUMN_LIMIT:
-        raise DataError(f"{what} has {len(names):,} columns; {COLUMN_LIMIT:,} is the most a table has.\n{ROW_WORDS}")
+        raise DataError(
+            f"{what} has {len(names):,} columns; {COLUMN_LIMIT:,} is the most a table has.\nFix: {ROW_WORDS}"
+        )
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

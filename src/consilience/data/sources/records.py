@@ -74,9 +74,9 @@ def column_names(rows: list[dict[str, Any]]) -> list[str]:
 def check_names(names: list[str], n_rows: int, n_filled: int) -> list[str]:
     """Names of columns as they are. raises: DataError if there are too many for the cells that say something."""
     if len(names) > COLUMN_LIMIT:
-        raise DataError(f"The rows have more than {COLUMN_LIMIT:,} columns.\n{ROW_WORDS}")
+        raise DataError(f"The rows have more than {COLUMN_LIMIT:,} columns.\nFix: {ROW_WORDS}")
     if n_rows * len(names) - n_filled > EMPTY_LIMIT + 20 * n_filled:
-        raise DataError(f"The rows have {len(names):,} columns, nearly all of them empty.\n{ROW_WORDS}")
+        raise DataError(f"The rows have {len(names):,} columns, nearly all of them empty.\nFix: {ROW_WORDS}")
     return names
 
 
