@@ -74,25 +74,25 @@ def writing(format: str, n: int, folder: Path) -> Found:
 
 def jobs() -> list[Job]:
     """Reading, then writing."""
-    read = [
+    ours = [
         Job(f"read {name}", "1M rows", partial(reading, f"rows.{name}", MILLION, False), MILLION, "rows", 300_000)
         for name in ("csv", "jsonl", "parquet", "arrow")
     ]
     damaged = [
-        Job(f"read {name}, ten broken lines", "1M rows", partial(reading, f"rows.{name}", MILLION, True), MILLION, "rows", 200_000)
-        for name in ("csv", "jsonl")
-    ]  # fmt: skip
+        Job(f"{what}, ten broken lines", "1M rows", partial(reading, name, MILLION, True), MILLION, "rows", 200_000)
+        for what, name in (("read csv", "rows.csv"), ("read jsonl", "rows.jsonl"))
+    ]
     peers = [
-        Job("Polars alone, csv", "1M rows", partial(polars_alone, pl.read_csv, "rows.csv", MILLION), MILLION, "rows"),
-        Job("Polars alone, jsonl", "1M rows", partial(polars_alone, pl.read_ndjson, "rows.jsonl", MILLION), MILLION, "rows"),
-    ]  # fmt: skip
+        Job(f"Polars alone, {name}", "1M rows", partial(polars_alone, read, f"rows.{name}", MILLION), MILLION, "rows")
+        for name, read in (("csv", pl.read_csv), ("jsonl", pl.read_ndjson))
+    ]
     tables = ("parquet", "arrow", "jsonl", "csv", "huggingface", "saved-dataset", "wrench")
     write = [
         Job(f"write {name}", size, partial(writing, name, n), bar=bar)
         for size, n, bar in (("50k rows", 50_000, 2.0), ("1M rows", MILLION, 30.0))
         for name in tables
     ]
-    return [*read, *damaged, *peers, *write, Job("write spacy", "50k rows", partial(writing, "spacy", 50_000))]
+    return [*ours, *damaged, *peers, *write, Job("write spacy", "50k rows", partial(writing, "spacy", 50_000))]
 
 
 if __name__ == "__main__":
