@@ -403,3 +403,9 @@ def test_half_a_surrogate_pair_in_a_row_from_memory_can_be_stored_and_written(tm
     table = read([{"text": "a"}, "\ud800", {"text": "\ud800"}, {"\ud800": 1}], rejects=tmp_path / "rejects.jsonl")
     assert [reject.line for reject in table.rejects] == [2, 3, 4]
     assert all(reject.content.encode() and reject.reason.encode() for reject in table.rejects)
+
+
+def test_values_of_pandas_that_no_column_holds_become_text_and_are_not_lost():
+    pd = pytest.importorskip("pandas")
+    table = read(pd.DataFrame({"text": ["a", "b"], "n": [2**200, 1], "v": [1, "x"]}))
+    assert table.frame["n"].to_list() == [str(2**200), "1"] and table.frame["v"].to_list() == ["1", "x"]

@@ -9,14 +9,14 @@ import polars as pl
 
 from consilience.data.sources.arrow import class_names, one_split
 from consilience.data.sources.raw import Raw, places
-from consilience.data.sources.records import from_records
+from consilience.data.sources.records import from_records, series
 from consilience.errors import DataError
 
 
 def from_memory(source: Any, split: str | None = None) -> Raw:
     """Rows of a Polars, Arrow, pandas or Hugging Face table, or an iterable of dicts. split: of a DatasetDict."""
     home = type(source).__module__.split(".")[0]
-    if home == "datasets":
+    if home == "datasets" and (isinstance(source, dict) or hasattr(source, "features")):
         return _from_datasets(source, split)
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
@@ -43,7 +43,7 @@ def _from_pandas(source: Any) -> pl.DataFrame:
         missing = source[column].isna().tolist()
         return [None if gone else value for value, gone in zip(source[column].tolist(), missing, strict=True)]
 
-    return pl.DataFrame({str(column): pl.Series(values(column), strict=False) for column in source.columns})
+    return pl.DataFrame({str(column): series(values(column)) for column in source.columns})
 
 
 def _from_datasets(source: Any, split: str | None) -> Raw:
