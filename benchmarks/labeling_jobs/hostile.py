@@ -36,7 +36,7 @@ from jobs import SEED, Found, Job
 from record import JSON_HELP, append_json, lines_file, machine, peak_mb, table
 
 MB = 1024 * 1024
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 COLUMNS = ("attack", "what happened", "CPU s", "wall s", "peak MB", "held")
 
 
@@ -218,9 +218,9 @@ def in_own_process(place: int) -> Found:
     """What an attack does to a process of its own."""
     run = [sys.executable, __file__, "--attempt", str(place)]
     try:
-        done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(run, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     except subprocess.TimeoutExpired:
-        return {"said": "killed at the deadline", "ends": "hang", "cpu_s": 120.0, "wall_s": 120.0, "peak_mb": 0}
+        return {"said": "killed at the deadline", "ends": "hang", "cpu_s": DEADLINE_S, "wall_s": DEADLINE_S, "peak_mb": 0}
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
         return {"said": said, "ends": "crash", "cpu_s": 0.0, "wall_s": 0.0, "peak_mb": 0}
