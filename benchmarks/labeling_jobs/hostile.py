@@ -220,7 +220,13 @@ def in_own_process(place: int) -> Found:
     try:
         done = subprocess.run(run, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     except subprocess.TimeoutExpired:
-        return {"said": "killed at the deadline", "ends": "hang", "cpu_s": DEADLINE_S, "wall_s": DEADLINE_S, "peak_mb": 0}
+        return {
+            "said": "killed at the deadline",
+            "ends": "hang",
+            "cpu_s": DEADLINE_S,
+            "wall_s": DEADLINE_S,
+            "peak_mb": 0,
+        }
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
         return {"said": said, "ends": "crash", "cpu_s": 0.0, "wall_s": 0.0, "peak_mb": 0}
