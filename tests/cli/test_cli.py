@@ -66,6 +66,8 @@ def test_every_step_says_what_it_did_and_what_comes_next(folder):
         (["train"], "speaks for", "consilience eval"),
         (["eval", "--slices", "--supervised"], "trained on all gold", "consilience export"),
         (["export", "out.parquet"], "rows of the training-set", "consilience runs"),
+        (["export", "wrench.json"], "rows of the training-set", "consilience runs"),
+        (["export", "hf", "--format", "saved-dataset", "--what", "predictions"], "rows of the pred", "consilience"),
         (["runs"], "apply", "consilience diff"),
         (["diff", "1", "1"], "no difference", "consilience runs"),
         (["doctor"], "the store is whole", "consilience"),

@@ -278,7 +278,7 @@ def test_a_broken_parquet_file_is_an_error_of_ours(tmp_path):
 
 
 def test_a_place_that_is_no_local_disk_is_no_file(tmp_path):
-    with pytest.raises(DataError, match="There is no file"):
+    with pytest.raises(DataError, match="is a folder"):
         read(tmp_path, format="parquet")
 
 

@@ -113,7 +113,7 @@ def test_every_column_of_the_card_has_a_type(made, tmp_path):
 def test_an_export_that_fails_leaves_the_old_file(made, tmp_path, monkeypatch):
     path = tmp_path / "made.csv"
     path.write_text("old")
-    monkeypatch.setattr(pl.DataFrame, "write_csv", lambda *_: 1 / 0)
+    monkeypatch.setattr(pl.DataFrame, "write_csv", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         made.to_csv(path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -479,3 +481,17 @@ def test_votes_of_functions_that_are_gone_are_kept_until_the_doctor_tidies_up(pr
     assert any(f.mended for f in examine(project, tidy=True))
     assert not [f for f in examine(project) if "columns" in f.what]
     assert computed(project.apply()) == []
+
+
+def test_rows_set_aside_are_kept_in_a_file_with_the_file_and_line_they_were_in(tmp_path):
+    project = Project.init(tmp_path / "p", labels=["ham", "spam"], trusted=False)
+    (tmp_path / "one.jsonl").write_text('{"id": "a", "text": "hi"}\n\n{"id": "b", "text": "ho"}\n')
+    (tmp_path / "two.jsonl").write_text('\n{"id": "c", "text": "x"}\n\nnonsense\n{"id": "b", "text": "old"}\n')
+    project.add(tmp_path / "one.jsonl")
+    added = project.add(tmp_path / "two.jsonl")
+    assert [reject.line for reject in added.rejects] == [4, 5]
+    kept = [json.loads(line) for line in (project.store / "rejects.jsonl").read_text().splitlines()]
+    assert [(Path(line["file"]).name, line["line"]) for line in kept] == [("two.jsonl", 4), ("two.jsonl", 5)]
+    assert kept[1]["reason"] == "the project already has the id 'b'"
+    project.add([{"id": "a", "text": "again"}, {"id": "d", "text": "new"}])
+    assert len((project.store / "rejects.jsonl").read_text().splitlines()) == 3

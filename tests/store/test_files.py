@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consilience.errors import StoreError
-from consilience.store.files import Blobs, replacing, sha256
+from consilience.store.files import Blobs, replacing, replacing_folder, sha256
 
 
 def test_a_file_is_written_with_its_folders(tmp_path):
@@ -99,3 +99,39 @@ def test_half_written_files_are_no_blobs(tmp_path):
     name = blobs.put(b"content")
     (blobs.path(name).parent / f".{name}.x.part").write_bytes(b"half")
     assert blobs.names() == [name]
+
+
+# folders
+
+
+def test_until_the_end_a_reader_sees_the_old_folder(tmp_path):
+    folder = tmp_path / "made"
+    for content in ("old", "new"):
+        with replacing_folder(folder, "sign") as new:
+            (new / "sign").write_text(content)
+            assert not folder.exists() or (folder / "sign").read_text() == "old"
+        assert (folder / "sign").read_text() == content and os.listdir(tmp_path) == ["made"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_that_is_not_finished_leaves_the_old_one(tmp_path, error):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "sign").write_text("old")
+
+    def make_half():
+        with replacing_folder(folder, "sign") as new:
+            (new / "half").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        make_half()
+    assert os.listdir(tmp_path) == ["made"] and os.listdir(folder) == ["sign"]
+
+
+def test_a_folder_that_holds_something_else_is_in_the_way(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").write_text("years")
+    with pytest.raises(StoreError, match=r"holds something else.\nFix"), replacing_folder(tmp_path / "mine", "sign"):
+        raise AssertionError("the block must not run")
+    assert os.listdir(tmp_path / "mine") == ["thesis"]

@@ -11,21 +11,29 @@ from consilience.cli.session import HERE, Folder, Json, opened, session
 
 
 def add(
-    files: Annotated[list[Path], typer.Argument(help="CSV, TSV, JSONL, Parquet or JSON files.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, of any format `consilience.read` reads.")],
     format: Annotated[
-        str | None, typer.Option(help="csv, tsv, jsonl, json or parquet. Default: by the ending.")
+        str | None,
+        typer.Option(
+            help="csv, tsv, jsonl, json, parquet, arrow, conll, spacy, pubtator or huggingface. Default: by the ending."
+        ),
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of a CSV file.")] = None,
     no_quotes: Annotated[bool, typer.Option("--no-quotes", help="Quotes in a CSV file mean nothing.")] = False,
-    columns: Annotated[str | None, typer.Option(help="Names of a CSV file without a header, with commas.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Names of a CSV file without a header, or of a CoNLL file's columns, with commas."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Which part of a saved Hugging Face dataset of several.")] = None,
     project: Folder = HERE,
     json: Json = False,
 ) -> None:
-    """Bring rows in. Malformed rows are set aside with line and reason, never dropped in silence."""
+    """Bring rows in. Malformed rows are set aside with line and reason, never dropped in silence: see rejects.jsonl."""
     from consilience.errors import DataError
 
     with session("add", json) as talk, opened(project) as work:
         options: dict[str, Any] = {"format": format, "delimiter": delimiter, "quote": None if no_quotes else '"'}
+        options["split"] = split
         if columns:
             options["columns"] = columns.split(",")
         added = [(path, work.add(path, **options)) for path in files]
@@ -36,6 +44,8 @@ def add(
                 talk.say(f"  line {reject.line}: {reject.reason}")
             if len(done.rejects) > 5:
                 talk.say(f"  ... and {len(done.rejects) - 5} more: consilience show --rejects")
+        if any(done.rejects for _, done in added):
+            talk.say(f"all of them: {work.store / 'rejects.jsonl'}", rejects=str(work.store / "rejects.jsonl"))
         talk.answer["files"] = [
             {"file": str(p), "rows": d.n_rows, "rejects": len(d.rejects), "was_there": d.was_there} for p, d in added
         ]

@@ -11,10 +11,17 @@ from consilience.cli.session import HERE, Folder, Json, opened, session
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="A .parquet, .jsonl or .csv file, or a folder for Hugging Face.")],
+    path: Annotated[Path, typer.Argument(help="A file, or a folder for Hugging Face.")],
     what: Annotated[
         str, typer.Option(help="training-set (train rows and why) or predictions (all rows).")
     ] = "training-set",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="parquet, arrow, jsonl, csv, tsv, conll, spacy, wrench, huggingface (for load_dataset) or "
+            "saved-dataset (for load_from_disk). Default: by the ending."
+        ),
+    ] = None,
     for_spreadsheets: Annotated[
         bool, typer.Option("--for-spreadsheets", help="Make formulas in a CSV harmless.")
     ] = False,
@@ -25,6 +32,6 @@ def export(
     with session("export", json) as talk, opened(project) as work:
         from consilience.project.export import export_to
 
-        n = export_to(work, path, what, for_spreadsheets=for_spreadsheets)
+        n = export_to(work, path, what, format=format, for_spreadsheets=for_spreadsheets)
         talk.say(f"{n:,} rows of the {what} in {path}", rows=n, path=str(path), what=what)
         talk.next("consilience runs")

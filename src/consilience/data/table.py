@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row, make_rows
 from consilience.errors import DataError, nearest
+from consilience.store.files import replacing
 
 if TYPE_CHECKING:
     from consilience.data.split import Split
@@ -32,13 +35,38 @@ class Reject:
     reason: str
     content: str
 
+    def __post_init__(self) -> None:
+        for part in ("reason", "content"):  # half a surrogate pair could neither be stored nor shown
+            object.__setattr__(self, part, getattr(self, part).encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def beginning(row: Sequence[Any]) -> str:
+    """How a row begins, to show beside the reason why it was set aside. Costs no more than what is shown."""
+    return str(tuple(value[:200] if isinstance(value, str) else value for value in row[:50]))[:200]
+
+
+def write_rejects(rejects: Iterable[Reject], path: Path, source: Any = None, before: bytes = b"") -> None:
+    """Write what was set aside, one JSON object a line: file (None: memory), line, reason, content. before: lines."""
+    file = str(source) if isinstance(source, (str, Path)) else None
+    with replacing(path) as out:
+        out.write(before)
+        for reject in rejects:
+            said = {"file": file, "line": reject.line, "reason": reject.reason, "content": reject.content}
+            out.write(json.dumps(said).encode() + b"\n")  # ASCII, so that nothing in it can fail to be written
+
+
+def add_rejects(rejects: Iterable[Reject], path: Path, source: Any = None) -> None:
+    """Add what was set aside to a file of such lines. A reader sees all of them or none."""
+    write_rejects(rejects, path, source, path.read_bytes() if path.is_file() else b"")
+
 
 class Table:
     """Rows, each with an id; perhaps a text column and a gold column that may be nearly empty.
 
     frame: one row each. id: column of distinct strings or integers. text: column functions read by default.
     gold: column of label names, null where nobody knows. labels: the labels, if they are known already.
-    unit: what a row is ("row", "document", "span", ...).
+    unit: what a row is ("row", "document", "span", ...). rejects: rows that were set aside when these were read.
+    lines: (n,) the line, or place from 1, each row had where it was read; rows that are taken of a table have none.
     raises: DataError for a column that is not there, ids that are missing or repeated, gold outside labels.
 
     >>> comments = Table(pl.DataFrame({"id": ["a", "b"], "text": ["hi", "buy now"], "y": [None, "spam"]}), gold="y")
@@ -56,6 +84,7 @@ class Table:
         labels: Labels | Sequence[str] | None = None,
         unit: str = "row",
         rejects: Sequence[Reject] = (),
+        lines: pl.Series | None = None,
     ) -> None:
         if gold in frame.columns and frame.schema[gold] != pl.String:
             frame = frame.with_columns(as_gold(frame[gold], None).alias(gold))
@@ -66,6 +95,7 @@ class Table:
         self.labels = Labels.of(labels) if labels is not None else None
         self.unit = unit
         self.rejects = tuple(rejects)
+        self.lines = lines
         self.column_cache: dict[str, Any] = {}  # votes already cast on these rows, by key of the function
         self._check()
 
@@ -154,6 +184,27 @@ class Table:
         """Every row as the record a labeling function gets."""
         return make_rows(self.features, self.text_column, self.gold_column)
 
+    def write(self, path: Path | str, format: str | None = None, **options: Any) -> None:
+        """Write all columns, gold too, in the format the path's ending names, or the one named. Whole or not at all.
+
+        format, options: see consilience.data.write.write.
+        """
+        from consilience.data.write import write
+        from consilience.data.writers.content import Content
+
+        gold = self.gold_column
+        labels = self.labels or (Labels(*self.gold_names()) if self.n_gold else None)
+        codes = self.gold_codes(labels.plain) if labels is not None and gold is not None else None
+        write(Content(self.frame, self, labels and labels.plain, codes, None, gold or ""), path, format, **options)
+
+    def line(self, place: int) -> int:
+        """The line the row at a place had where it was read, or its place from 1 if that is not known."""
+        return place + 1 if self.lines is None else int(self.lines[place])
+
+    def write_rejects(self, path: Path | str) -> None:
+        """Write the rows that were set aside, one JSON object a line: line, reason, and how the row begins."""
+        write_rejects(self.rejects, Path(path))
+
     def split(self, *, by: str | None = None, column: str | None = None, seed: int = 0, **sizes: int | float) -> Split:
         """Parts of this table, such as train, dev and test; see consilience.data.split.split."""
         from consilience.data.split import split
@@ -227,7 +278,7 @@ def whole(values: pl.Series) -> pl.Series:
     return values
 
 
-def as_gold(values: pl.Series, names: Mapping[Any, str] | None) -> pl.Series:
+def as_gold(values: pl.Series, names: Mapping[Any, str | None] | None) -> pl.Series:
     """A gold column as label names: null where empty, mapped by names if they are given.
 
     raises: DataError for a value that names does not have.

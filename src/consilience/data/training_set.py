@@ -5,11 +5,10 @@ Every exporter hangs here.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,8 @@ import polars as pl
 
 from consilience.data.labels import Labels
 from consilience.data.table import Table
+from consilience.data.writers.content import Content
 from consilience.errors import DataError
-from consilience.store.files import replacing
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,75 +87,34 @@ class TrainingSet:
 
     # exporters: each writes its file whole or not at all
 
+    def write(self, path: Path | str, format: str | None = None, **options: Any) -> None:
+        """Write `frame` in the format the path's ending names, or the one named; see consilience.data.write.write."""
+        from consilience.data.write import write
+
+        write(self._content(), path, format, **options)
+
     def to_parquet(self, path: Path | str) -> None:
         """Write `frame` as Parquet."""
-        with replacing(Path(path)) as out:
-            self.frame.write_parquet(out)
+        self.write(path, "parquet")
 
     def to_jsonl(self, path: Path | str) -> None:
         """Write one JSON object a line."""
-        with replacing(Path(path)) as out:
-            self.frame.write_ndjson(out)
+        self.write(path, "jsonl")
 
     def to_csv(self, path: Path | str, *, for_spreadsheets: bool = False) -> None:
         """Write CSV; lists become JSON. for_spreadsheets: cells a spreadsheet would run as formulas get a leading '."""
-        frame = self.frame
-        frame = frame.with_columns(_as_text(frame[name]) for name, kind in frame.schema.items() if kind.is_nested())
-        if for_spreadsheets:
-            text = pl.selectors.string()
-            risky = text.str.contains(r"^[=+\-@\t\r]")
-            frame = frame.with_columns(pl.when(risky).then("'" + text).otherwise(text).name.keep())
-        with replacing(Path(path)) as out:
-            frame.write_csv(out)
+        self.write(path, "csv", for_spreadsheets=for_spreadsheets)
 
     def to_huggingface(self, folder: Path | str) -> None:
         """Write a folder that `datasets.load_dataset(folder)` reads: Parquet, and a card naming the classes."""
-        codes = pl.Series("label", self.soft_labels.argmax(axis=1), dtype=pl.Int64)
-        frame = self.frame.with_columns(codes)
-        frame = frame.with_columns(_as_text(frame[name]) for name, kind in frame.schema.items() if not _card_type(kind))
-        with replacing(Path(folder) / "data" / "train-00000-of-00001.parquet") as out:
-            frame.write_parquet(out)
-        with replacing(Path(folder) / "README.md") as out:
-            out.write(self._card(frame.schema).encode())
+        self.write(folder, "huggingface")
 
-    def _card(self, schema: pl.Schema) -> str:
-        features = []
-        for name, kind in schema.items():
-            features.append(f"  - name: {json.dumps(name)}")
-            if name == "label":
-                features.append("    dtype:\n      class_label:\n        names:")
-                features += [f"          '{code}': {json.dumps(label)}" for code, label in enumerate(self.labels)]
-            else:
-                features.append(f"    {_card_type(kind)}")
-        return (
-            "---\ndataset_info:\n  features:\n" + "\n".join(features) + "\n"
-            "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n\n"
-            f"{len(self)} rows labelled by Consilience: `label` is the most probable class, `p_...` the probability\n"
-            "of each, `why` the functions that voted.\n"
-        )
-
-
-def _card_type(kind: pl.DataType, key: str = "dtype") -> str:
-    """A column's type in the words of a dataset card; empty for a type that has none there."""
-    if kind == pl.String or kind == pl.Boolean:
-        return f"{key}: {'string' if kind == pl.String else 'bool'}"
-    if kind.is_integer() or kind in (pl.Float32, pl.Float64):
-        return f"{key}: {str(kind).lower()}"
-    return _card_type(cast(pl.DataType, kind.inner), "list") if isinstance(kind, pl.List) and key == "dtype" else ""
+    def _content(self) -> Content:
+        codes = self.soft_labels.argmax(axis=1)
+        return Content(self.frame, self.table, self.labels, codes, self.soft_labels)
 
 
 def _free_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name = f"row_{name}"
     return name
-
-
-def _as_text(column: pl.Series) -> pl.Series:
-    """A column of any type as strings; what is nested as JSON."""
-    if column.dtype.is_nested():
-        return pl.Series(column.name, [None if v is None else json.dumps(_as_list(v), default=str) for v in column])
-    return column.cast(pl.String)
-
-
-def _as_list(value: Any) -> Any:
-    return value.to_list() if isinstance(value, pl.Series) else value

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from consilience.data.write import format_of
 from consilience.errors import DataError, nearest
 from consilience.project.project import Project
 
 WHAT = ("training-set", "predictions")
 
 
-def export_to(project: Project, path: Path, what: str = "training-set", *, for_spreadsheets: bool = False) -> int:
-    """Write the training set, or predictions on all rows, in the format the path's ending names. Returns the rows.
+def export_to(
+    project: Project,
+    path: Path,
+    what: str = "training-set",
+    *,
+    format: str | None = None,
+    for_spreadsheets: bool = False,
+) -> int:
+    """Write the training set, or predictions on all rows. Returns the rows.
 
-    raises: DataError for something else to export or an ending that names no format.
+    format: one of consilience.data.write.FORMATS; by default what the path's ending names. WRENCH's JSON also gets the
+    votes. raises: DataError for something else to export or an ending that names no format.
     """
     if what not in WHAT:
         raise DataError(f"There is no {what!r} to export.\nFix: {nearest(what, WHAT)}")
-    ending = path.suffix.lower()
-    if ending not in (".parquet", ".jsonl", ".csv", ""):
-        raise DataError(
-            f"{path.name} has an ending that names no format.\nFix: use .parquet, .jsonl, .csv, or a folder."
-        )
+    kind = format_of(path, format)
     made = project.training_set() if what == "training-set" else project.predictions()
-    if ending == ".parquet":
-        made.to_parquet(path)
-    elif ending == ".jsonl":
-        made.to_jsonl(path)
-    elif ending == ".csv":
-        made.to_csv(path, for_spreadsheets=for_spreadsheets)
-    else:
-        made.to_huggingface(path)
+    made.write(path, kind, for_spreadsheets=for_spreadsheets, matrix=project.matrix if kind == "wrench" else None)
     return len(made)

@@ -19,7 +19,7 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.read import read
 from consilience.data.split import Split, split
-from consilience.data.table import Reject, Table, concat
+from consilience.data.table import Reject, Table, add_rejects, beginning, concat
 from consilience.data.training_set import TrainingSet
 from consilience.end_models.report import Report, make_report, report_votes
 from consilience.end_models.text_classifier import TextClassifier
@@ -45,6 +45,7 @@ from consilience.store.files import Blobs, replacing
 from consilience.views import plain
 
 PART_ROWS = 100_000  # rows whose votes are computed and kept together
+REJECTS = "rejects.jsonl"  # in the store: every row that was set aside, with its file and line
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ class Project:
         """Read rows into the project, with the settings' columns; options go to `read`.
 
         Rows whose id the project already has are set aside; the same rows twice change nothing. Once some rows came
-        with the gold column, later ones may come without it.
+        with the gold column, later ones may come without it. What is set aside is also added to rejects.jsonl in
+        .consilience, with the file it was in.
         """
         config = self.config
         options = {"text": config.text, "id": config.id, "gold": config.gold, "gold_names": config.gold_names} | options
@@ -153,6 +155,8 @@ class Project:
             table, rejects = self._without_known(table)
             for place, part in enumerate(_cut(table)):
                 self._note_part(part, rejects if place == 0 else (), name)
+            if rejects:
+                add_rejects(rejects, self.store / REJECTS, source)
         self._forget()
         return Added(len(table), rejects)
 
@@ -175,11 +179,16 @@ class Project:
                 f"The ids of these rows are {table.ids.dtype}, those of the project {known[0].dtype}.\n"
                 "Fix: name the same id column, with values of one type."
             )
-        old = tuple(
-            Reject(place + 1, f"the project already has the id {table.ids[place]!r}", str(table.frame.row(place))[:200])
+        old = [
+            Reject(
+                table.line(place),
+                f"the project already has the id {table.ids[place]!r}",
+                beginning(table.frame.row(place)),
+            )
             for place in taken.arg_true().to_list()
-        )
-        return table.take((~taken).to_numpy()), table.rejects + old
+        ]
+        rejects = sorted([*table.rejects, *old], key=lambda reject: reject.line)
+        return table.take((~taken).to_numpy()), tuple(rejects)
 
     @cached_property
     def parts(self) -> dict[str, Table]:

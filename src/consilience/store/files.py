@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,39 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temp).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing_folder(folder: Path, sign: str) -> Iterator[Path]:
+    """Make a folder that is there whole or not at all. sign: a file by which an old one of the kind is known.
+
+    yields: an empty folder to write into. raises: StoreError if there is something else in the way.
+    """
+    if folder.exists() and not (folder / sign).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder} is there already and holds something else.\nFix: choose another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temp = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    try:
+        new, old = temp / "new", temp / "old"
+        new.mkdir()
+        yield new
+        for path in new.rglob("*"):
+            if path.is_file():
+                _flush(path)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except BaseException:
+        if (temp / "old").exists() and not folder.exists():
+            os.replace(temp / "old", folder)
+        raise
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _umask() -> int:

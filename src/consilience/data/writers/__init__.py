@@ -1,0 +1,1 @@
+"""From rows to files: one file a family of formats. Called by `write`."""
