@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from consilience.labeling.keywords import keywords as keywords
     from consilience.labeling.matrix import LabelMatrix as LabelMatrix
     from consilience.labeling.pattern import pattern as pattern
+    from consilience.labeling.preprocessors import preprocessor as preprocessor
     from consilience.labeling.python import labeling_function as labeling_function
     from consilience.labeling.recorded import recorded as recorded
     from consilience.project.project import Project as Project
@@ -62,6 +63,7 @@ _HOME = {
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",
     "pattern": "labeling.pattern",
+    "preprocessor": "labeling.preprocessors",
     "read": "data.read",
     "recorded": "labeling.recorded",
 }

@@ -1,8 +1,9 @@
 """Hash of what a Python function does: its code, and the constants, patterns and functions that its code reads.
 
 Comments, layout, docstrings and the function's own name do not count; a changed word list in the same module does.
-What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A memo
+What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A dict
 that a function fills while it runs counts too: its column is then computed again in that session, never wrongly kept.
+What `functools.cache` and `lru_cache` remember does not count, nor do the values of preprocessors.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def _parts(value: Any, seen: set[int]) -> Iterator[str]:
 def _inside(value: Any, seen: set[int]) -> Iterator[str]:
     if isinstance(value, types.FunctionType):
         yield from _function_parts(value, seen)
+    elif hasattr(type(value), "fingerprint_parts"):  # a labeling function or a preprocessor
+        for piece in value.fingerprint_parts:
+            yield from _parts(piece, seen)
     elif isinstance(value, functools.partial):
         for piece in (value.func, value.args, value.keywords):
             yield from _parts(piece, seen)
