@@ -288,9 +288,12 @@ def _broken(made: Sequence[Made]) -> dict[int, str]:
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:
-    """Values as a column: of their own type if they have one, else of objects."""
+    """Values as a column: numbers, text, lists or arrays as such, anything else as objects."""
+    kinds = {type(value) for value in values} - {type(None)}
     try:
-        return pl.Series(name, values)
+        if kinds == {np.ndarray} and len({getattr(value, "shape", None) for value in values}) == 1:
+            return pl.Series(name, np.stack(values))
+        return pl.Series(name, values, strict=not kinds <= {int, float})
     except Exception:
         return pl.Series(name, values, dtype=pl.Object)
 
