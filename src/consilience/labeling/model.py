@@ -80,6 +80,7 @@ class Model(LabelingFunction):
         self.batch_size = batch_size
         self.given_fingerprint = fingerprint
         self.names = _names(source.classes, labels)
+        self.is_open = isinstance(labels, Mapping)  # classes that it leaves out are not said
         self.order = list(labels) if isinstance(labels, Sequence) else None
         self.labels = None if self.names is None else _said(self.names)
         self.threshold = _thresholds(threshold, self.labels)
@@ -145,8 +146,22 @@ class Model(LabelingFunction):
         names = self.names
         return [
             ABSTAIN if label is None else _code(label, labels)
-            for label in (said if names is None else (_named(names, one) for one in said))
+            for label in (said if names is None else map(self._label_of, said))
         ]
+
+    def _label_of(self, said: Any) -> str | None:
+        """The label of what the model said: of a class, or a label itself."""
+        assert self.names is not None
+        for key in (said, str(said)):
+            if key in self.names:
+                return self.names[key]
+        if said is None or self.is_open:
+            return None
+        if said in self.names.values():
+            return str(said)
+        raise FunctionError(
+            f"The model said {said!r}, which is none of its classes.\nFix: {nearest(str(said), map(str, self.names))}"
+        )
 
     def _most_probable(
         self, proba: npt.NDArray[Any], classes: Sequence[Any] | None, labels: Labels, n: int
@@ -155,7 +170,7 @@ class Model(LabelingFunction):
         proba = proba[:, None] if proba.ndim == 1 else proba
         names = self.names if self.names is not None else _names(list(classes), None) if classes else None
         if names is not None and classes is not None:  # in the order of the answer
-            names = {key: _named(names, key) for key in classes}
+            names = {key: self._label_of(key) for key in classes}
         if names is None or proba.shape != (n, len(names)):
             raise FunctionError(
                 f"The model gave probabilities of shape {proba.shape} for {n} rows"
@@ -208,20 +223,6 @@ def _names(
             )
         return dict(zip(classes if classes is not None else range(len(labels)), labels, strict=True))
     return None if classes is None else {key: str(key) for key in classes}
-
-
-def _named(names: Mapping[Any, str | None], said: Any) -> str | None:
-    """The label of what the model said: of a class, or a label itself."""
-    if said is None:
-        return None
-    for key in (said, str(said)):
-        if key in names:
-            return names[key]
-    if said in names.values():
-        return str(said)
-    raise FunctionError(
-        f"The model said {said!r}, which is none of its classes.\nFix: {nearest(str(said), map(str, names))}"
-    )
 
 
 def _said(names: Mapping[Any, str | None]) -> tuple[str, ...]:

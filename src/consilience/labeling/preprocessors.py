@@ -56,6 +56,7 @@ class Preprocessor:
         uses: Sequence[Preprocessor] = (),
         keep: Path | str | None = None,
         version: str | Callable[[], str] = "",
+        dtype: Any = None,
     ) -> None:
         self.name: str = name or str(getattr(function, "__name__", ""))
         if not callable(function) or not self.name.isidentifier() or self.name.startswith("_"):
@@ -75,6 +76,7 @@ class Preprocessor:
         self.uses = checked_uses(uses)
         self.keep = None if keep is None else Path(keep)
         self.version = version
+        self.dtype = dtype
         self.__doc__ = function.__doc__
 
     @property
@@ -188,6 +190,7 @@ def preprocessor(
     name: str | None = None,
     keep: Path | str | None = None,
     version: str | Callable[[], str] = "",
+    dtype: Any = None,
 ) -> Callable[[Callable[[Any], Any]], Preprocessor]:
     """Decorator: a function that makes a value of each row, once for all labeling functions that use it.
 
@@ -199,6 +202,7 @@ def preprocessor(
     keep: a folder in which values outlive the run, kept by content: of the text, or of all columns. Values must then
         be numbers, text, lists, dicts (JSON; tuples become lists) or one NumPy array.
     version: of what the code alone does not show (a model, a library), or a function that gives it.
+    dtype: Polars type of the column that functions of batches see; default found from the values of each batch.
     raises: FunctionError for a name no attribute can have, and for values that are not as many as they should be.
 
     A row on which it raises counts as a failure of the functions that use it, which abstain there.
@@ -214,7 +218,7 @@ def preprocessor(
     ['ham', None]
     """
     return lambda function: Preprocessor(
-        function, name=name, of=of, column=column, uses=uses, keep=keep, version=version
+        function, name=name, of=of, column=column, uses=uses, keep=keep, version=version, dtype=dtype
     )
 
 
@@ -241,7 +245,7 @@ def frame_using(batch: Batch, uses: Sequence[Preprocessor]) -> tuple[pl.DataFram
     if not uses:
         return batch.columns, {}
     made = [_values(use, batch) for use in uses]
-    columns = [_series(use.name, part.values) for use, part in zip(uses, made, strict=True)]
+    columns = [_series(use.name, part.values, use.dtype) for use, part in zip(uses, made, strict=True)]
     return batch.shared(_key("frame", batch, uses), lambda: batch.columns.with_columns(columns)), _broken(made)
 
 
@@ -287,8 +291,10 @@ def _broken(made: Sequence[Made]) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
     """Values as a column: numbers, text, lists or arrays as such, anything else as objects."""
+    if dtype is not None:
+        return pl.Series(name, values, dtype=dtype, strict=False)
     kinds = {type(value) for value in values} - {type(None)}
     try:
         if kinds == {np.ndarray} and len({getattr(value, "shape", None) for value in values}) == 1:
@@ -319,19 +325,19 @@ def _digest(value: object) -> str:
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-@preprocessor(of="texts")
+@preprocessor(of="texts", dtype=pl.List(pl.String))
 def tokens(texts: list[str]) -> list[list[str]]:
     """The words of each text, as they stand: runs of letters, digits and underscores, with apostrophes inside."""
     return [_WORD.findall(text) for text in texts]
 
 
-@preprocessor(of="texts")
+@preprocessor(of="texts", dtype=pl.List(pl.String))
 def sentences(texts: list[str]) -> list[list[str]]:
     """The sentences of each text, by the rules of `consilience.data.units.sentences`."""
     return [[text[start:stop] for start, stop in sentence_bounds(text)] for text in texts]
 
 
-@preprocessor(of="texts", version=lambda: _version("vaderSentiment", "sentiment"))
+@preprocessor(of="texts", version=lambda: _version("vaderSentiment", "sentiment"), dtype=pl.Float64)
 def sentiment(texts: list[str]) -> list[float]:
     """How kind each text is, from -1 to 1: the compound score of VADER. About 70 µs a short text. Extra `sentiment`."""
     scores = _vader()
@@ -356,7 +362,7 @@ def lemmas(model: str = SPACY_MODEL) -> Preprocessor:
     def base_forms(row: Row) -> list[str]:
         return [word.lemma_.lower() for word in row.spacy_doc or () if not word.is_space]
 
-    return Preprocessor(base_forms, name="lemmas", uses=[spacy_doc(model)])
+    return Preprocessor(base_forms, name="lemmas", uses=[spacy_doc(model)], dtype=pl.List(pl.String))
 
 
 def embedding(

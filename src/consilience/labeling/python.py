@@ -92,15 +92,19 @@ class PythonFunction(LabelingFunction):
     def _of_frame(self, batch: Batch) -> tuple[list[Any], Failure | None]:
         """Its answers on a batch; None on all rows if it raised or gave no such column."""
         frame, broken = frame_using(batch, self.uses)
-        if not len(batch):
-            return [], None
+        answers: list[Any] = [None] * len(batch)
+        failure = _unmade(broken, batch) if broken else None
+        good = [place for place in range(len(batch)) if place not in broken]
+        if not good:
+            return answers, failure
         try:
-            answers = _column(self.function(frame), frame)
+            given = frame[good] if broken else frame
+            for place, answer in zip(good, _column(self.function(given), given), strict=True):
+                answers[place] = answer
         except Exception as error:
-            return [None] * len(batch), Failure(len(batch), str(batch.ids[0]), short_traceback(error))
-        for place in broken:
-            answers[place] = None
-        return answers, _unmade(broken, batch) if broken else None
+            here = Failure(len(good), str(batch.ids[good[0]]), short_traceback(error))
+            failure = here if failure is None else failure + here
+        return answers, failure
 
     def _unknown(self, answer: Any, labels: Labels) -> str:
         fix = nearest(str(answer), self.labels or labels.votes)
@@ -176,9 +180,8 @@ def _column(said: Any, frame: pl.DataFrame) -> list[Any]:
     else:
         answers = list(said) if isinstance(said, (list, tuple)) else said
     if not isinstance(answers, list) or len(answers) != len(frame):
-        size = (
-            f" of shape {said.shape}" if hasattr(said, "shape") else f" of {len(answers)}" * isinstance(answers, list)
-        )
+        size = f" of {len(answers)}" if isinstance(answers, list) else ""
+        size = f" of shape {said.shape}" if hasattr(said, "shape") else size
         raise FunctionError(
             f"It gave a {type(said).__name__}{size} for a batch of {len(frame)} rows.\n"
             "Fix: return a Series, an array or a list with one answer a row."

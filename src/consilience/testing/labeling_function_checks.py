@@ -1,4 +1,4 @@
-"""The laws every labeling function keeps, as one call. Every kind of ours passes it; the author of a new one calls it."""
+"""The laws every labeling function keeps, as one call. Ours pass it; the author of a new kind calls it too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from consilience.data.labels import ABSTAIN, Labels, labels_in
 from consilience.data.table import Table
+from consilience.errors import ConsilienceError
 from consilience.labeling.function import Batch, LabelingFunction, Votes
 
 ODD = (
@@ -36,7 +37,7 @@ def check_labeling_function(
 
     table: rows the function is made for; twenty or more, on some of which it votes, say most.
     labels: those it is applied with; default those of the table, or what the function may say.
-    check_batches: also that votes do not depend on how rows are cut into batches, nor on their order. Leave it out for a
+    check_batches: also that votes depend neither on how rows are cut into batches, nor on their order. False for a
         function that is known to depend on its neighbours; it must then not be applied in batches.
 
     Asks for about ten times the votes of the table.
@@ -123,20 +124,31 @@ def gold_is_hidden(function: LabelingFunction, table: Table, labels: Labels) -> 
 
 
 def odd_rows_do_no_harm(function: LabelingFunction, table: Table, labels: Labels) -> None:
-    """Rows without text or of odd characters raise nothing, and the other rows' votes stay."""
-    texts = [name for name, kind in table.features.schema.items() if kind == pl.String and name != table.id_column]
-    if not len(table) or not texts:
+    """Rows without text or of odd characters raise nothing unclear, and the other rows' votes stay."""
+    names = [name for name, kind in table.features.schema.items() if kind == pl.String and name != table.id_column]
+    if not len(table) or not names:
         return
+    usual = _votes(function, table, labels).codes
+    for everywhere in (True, False):  # a column of labels may well refuse what is no label, by a clear error
+        odd = _odd_rows(table, names, everywhere)
+        both = Table(pl.concat([odd, table.frame]), id=table.id_column, text=table.text_column, gold=table.gold_column)
+        try:
+            codes = _votes(function, both, labels).codes
+        except ConsilienceError:
+            assert everywhere, "odd texts, and nothing in the other columns, raise an error"
+            continue
+        assert codes.shape == (len(both),), "with odd texts there is not one vote a row"
+        assert np.array_equal(codes[len(odd) :], usual), "odd rows change the votes on others"
+
+
+def _odd_rows(table: Table, names: list[str], everywhere: bool) -> pl.DataFrame:
+    """The first row again and again, with odd texts in columns of text; or in the text column, and none in others."""
     n = len(ODD) + 1
-    frame = pl.concat([table.frame[[0] * n]]).with_columns(pl.Series(name, [*ODD, None], pl.String) for name in texts)
-    ids = table.ids.dtype == pl.String
-    frame = frame.with_columns(
-        pl.Series(table.id_column, [f"odd {place}" if ids else -1 - place for place in range(n)], table.ids.dtype)
-    )
-    both = Table(pl.concat([frame, table.frame]), id=table.id_column, text=table.text_column, gold=table.gold_column)
-    codes = _votes(function, both, labels).codes
-    assert codes.shape == (len(both),), "with odd texts there is not one vote a row"
-    assert np.array_equal(codes[n:], _votes(function, table, labels).codes), "odd rows change the votes on others"
+    odd, none = [*ODD, None], [None] * n
+    columns = [pl.Series(name, odd if everywhere or name == table.text_column else none, pl.String) for name in names]
+    ids = [f"odd {place}" for place in range(n)] if table.ids.dtype == pl.String else range(-n, 0)
+    made = pl.Series(table.id_column, ids).cast(table.ids.dtype)
+    return table.frame[[0] * n].with_columns(*columns, made)
 
 
 def batches_are_free(function: LabelingFunction, table: Table, labels: Labels) -> None:
