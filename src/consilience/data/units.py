@@ -22,10 +22,12 @@ from consilience.data.table import Reject, Table
 from consilience.errors import DataError, nearest
 
 Bounds = tuple[int, int]
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’]*|\n\s*\n")
+# possessive, and only from the beginning of a run, so that no text takes more than linear time
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？]++[」』”’]*+|\n\s*\n")
+_OPENING = re.compile(r"\s*[\"'“‘«(\[]*")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'“‘])(?:[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z]|Mr|Mrs|Ms|Dr|Drs|Prof|St|Sen|Rep|Gov|Gen|Col|Lt|Capt|Sgt"
-    r"|Jr|Sr|vs|cf|al|etc|approx|ca|Fig|Figs|Eq|Ref|Refs|No|Nos|Vol|pp|Inc|Ltd|Corp|Co|Dept|Univ|spp|sp)\.$"
+    r"(?:^|[\s(\[\"'“‘])(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|Mr|Mrs|Ms|Dr|Drs|Prof|St|Sen|Rep|Gov|Gen|Col|Lt|Capt|Sgt"
+    r"|Jr|Sr|vs|cf|al|etc|approx|ca|Fig|Figs|Eq|Ref|Refs|Vol|pp|Inc|Ltd|Corp|Co|Dept|Univ|spp|sp)\.$"
 )
 
 
@@ -53,11 +55,12 @@ def sentence_bounds(text: str) -> list[Bounds]:
 def _is_end(text: str, match: re.Match[str]) -> bool:
     if match[0][0] in "\n。！？":
         return True
-    after = re.compile(r"\s*[\"'“‘«(\[]*").match(text, match.end())
+    after = _OPENING.match(text, match.end())
     begins = text[after.end() : after.end() + 1] if after else ""
-    if begins.islower():
+    before = text[max(0, match.start() - 12) : match.end()]
+    if begins.islower() or (begins.isdigit() and before.lstrip("(").endswith(("No.", "Nos.", "no."))):
         return False
-    return match[0] != "." or not _ABBREVIATION.search(text, max(0, match.start() - 12), match.end())
+    return match[0] != "." or not _ABBREVIATION.search(before)
 
 
 def sentences(documents: Table, *, keep: Sequence[str] = ()) -> Table:

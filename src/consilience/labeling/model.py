@@ -170,7 +170,7 @@ class Model(LabelingFunction):
         proba = proba[:, None] if proba.ndim == 1 else proba
         names = self.names if self.names is not None else _names(list(classes), None) if classes else None
         if names is not None and classes is not None:  # in the order of the answer
-            names = {key: self._label_of(key) for key in classes}
+            names = {key: names[key] if self.names is None else self._label_of(key) for key in classes}
         if names is None or proba.shape != (n, len(names)):
             raise FunctionError(
                 f"The model gave probabilities of shape {proba.shape} for {n} rows"
@@ -381,12 +381,13 @@ class Onnx(Source):
                 ) from None
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
-            options.log_severity_level = 3
+            options.log_severity_level = 4  # what goes wrong is raised, not printed
             try:
                 session = onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
             except Exception as error:
                 raise FunctionError(
-                    f"{self.path} cannot be opened as ONNX ({type(error).__name__}).\nFix: export the model again."
+                    f"{self.path} cannot be opened as ONNX: {' '.join(str(error).split())[-300:]}\n"
+                    "Fix: export the model again, or give it what it misses."
                 ) from error
             self._session = (now, session)
         return self._session[1]
