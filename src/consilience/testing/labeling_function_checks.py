@@ -47,10 +47,13 @@ def check_labeling_function(
     >>> check_labeling_function(cs.keywords("spam", ["free"]), table)
     """
     space = _labels(function, table, labels)
-    for law in LAWS:
-        law(function, table, space)
-    for law in BATCH_LAWS if check_batches else ():
-        law(function, table, space)
+    for law in (*LAWS, *(BATCH_LAWS if check_batches else ())):
+        try:
+            law(function, table, space)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"it raised {error!r}, where this should hold: {law.__doc__}") from error
 
 
 def _labels(function: LabelingFunction, table: Table, labels: Any) -> Labels:
@@ -177,10 +180,10 @@ def _same(first: Votes, second: Votes) -> bool:
 
 
 LAWS = (
+    fingerprint_stays,  # first, before it has voted
     says_what_it_is,
     votes_are_codes,
     name_is_free,
-    fingerprint_stays,
     votes_repeat,
     no_rows_no_votes,
     gold_is_hidden,
