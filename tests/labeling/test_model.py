@@ -219,20 +219,35 @@ def test_a_saved_classifier_is_the_one_that_was_saved(tmp_path):
 
 
 def test_what_hides_what_it_holds_needs_a_fingerprint():
-    class Hidden:
-        __slots__ = ()
+    def held(text):
+        yield text
+
+    with pytest.raises(FunctionError, match=r"cannot be looked into(.|\n)*Fix: model\(..., fingerprint="):
+        state_fingerprint([held("x")])
+
+    class Hides:
+        def __init__(self):
+            self.secret = held("x")
 
         def __call__(self, texts):
             return ["spam"] * len(texts)
 
-        def __reduce__(self):
-            raise TypeError
-
-    hidden = (one for one in [Hidden()])
-    with pytest.raises(FunctionError, match=r"cannot be looked into(.|\n)*Fix: model\(..., fingerprint="):
-        state_fingerprint(hidden)
-    one, two = (cs.model(Hidden(), fingerprint=version) for version in "12")
+    one, two = (cs.model(Hides(), fingerprint=version) for version in "12")
     assert one.fingerprint != two.fingerprint and said(one) == ["spam"] * 30
+
+
+def test_tensors_count_by_what_they_hold():
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self, weight):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.tensor([weight]))
+
+        def forward(self, texts):
+            return ["spam" if len(text) > self.weight else None for text in texts]
+
+    assert cs.model(Net(1.0)).fingerprint == cs.model(Net(1.0)).fingerprint != cs.model(Net(2.0)).fingerprint
 
 
 def test_an_object_that_is_called_counts_by_what_it_holds():
@@ -243,6 +258,11 @@ def test_an_object_that_is_called_counts_by_what_it_holds():
         def __call__(self, texts):
             return ["spam" if len(text) > self.bound else None for text in texts]
 
+    class Shorter(Longer):
+        def __call__(self, texts):
+            return ["spam" if len(text) < self.bound else None for text in texts]
+
+    assert cs.model(Longer(1)).fingerprint != cs.model(Shorter(1)).fingerprint
     assert cs.model(Longer(1)).fingerprint == cs.model(Longer(1)).fingerprint != cs.model(Longer(2)).fingerprint
 
 

@@ -251,6 +251,15 @@ def test_a_function_that_calls_a_preprocessor_or_another_function_counts_what_th
     assert cs.apply([caller("1")], TABLE).names_of("outer").count("spam") == 3
 
 
+def test_a_copy_for_another_process_has_the_same_fingerprint_and_votes():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    low = cs.preprocessor(name="low")(lambda row: row.text.lower())
+    f = cs.labeling_function("spam", uses=[low, tokens], name="f")(lambda row: row.low == "1" and len(row.tokens) < 2)
+    twin = cloudpickle.loads(cloudpickle.dumps(f))
+    assert twin.fingerprint == f.fingerprint
+    assert np.array_equal(cs.apply([twin], TABLE, cache={}).votes, cs.apply([f], TABLE, cache={}).votes)
+
+
 # functions of batches
 
 

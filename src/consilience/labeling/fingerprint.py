@@ -9,6 +9,7 @@ What `functools.cache` and `lru_cache` remember does not count, nor do the value
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import hashlib
 import inspect
@@ -97,9 +98,10 @@ def _function_parts(function: types.FunctionType, seen: set[int]) -> Iterator[st
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """Global names a function may read, those of its inner functions included."""
+    """Global names a function may read, those of its inner functions included; not names of attributes."""
     inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*map(_names, inner))
 
 
 def _source(thing: Any) -> str | None:

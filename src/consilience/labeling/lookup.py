@@ -17,7 +17,7 @@ import polars as pl
 
 from consilience.data.labels import ABSTAIN, Labels, OneOf
 from consilience.data.read import load
-from consilience.data.table import whole
+from consilience.data.table import Reject, whole
 from consilience.errors import DataError, FunctionError, nearest
 from consilience.labeling.fingerprint import code_fingerprint
 from consilience.labeling.function import Batch, LabelingFunction, Votes, fingerprint_of
@@ -64,6 +64,7 @@ class Lookup(LabelingFunction):
             raise FunctionError(
                 f"{label!r} cannot be a label.\nFix: give the label's name, as in lookup('spouse', ...)."
             )
+        self.rejects = raw.rejects
         self._sets: list[str] = []
         self.facts = self._known(raw.keys, raw.says, label, several)
         if not len(self.facts):
@@ -174,6 +175,7 @@ def lookup(
     ignore_case, strip: compare without case; without white space around, runs of it inside as one space.
     normalise: a function of one string, called after those on each different value, that gives what is compared; None
         looks nothing up.
+    returns: a labeling function; its `.rejects` has the lines of a file that could not be read.
     raises: FunctionError for columns there are not, and facts that are none.
 
     Numbers are compared as text: 7, "7" and 7.0 are the same. An empty cell is never found. The facts count by their
@@ -203,8 +205,14 @@ def lookup(
 class _Facts:
     """Columns of keys, and of labels if the facts say them. spelled: what a dict says, as it was given."""
 
-    def __init__(self, keys: list[pl.Series], says: pl.Series | None, spelled: Iterable[Any] = ()) -> None:
-        self.keys, self.says, self.spelled = keys, says, tuple(spelled)
+    def __init__(
+        self,
+        keys: list[pl.Series],
+        says: pl.Series | None,
+        spelled: Iterable[Any] = (),
+        rejects: Sequence[Reject] = (),
+    ) -> None:
+        self.keys, self.says, self.spelled, self.rejects = keys, says, tuple(spelled), tuple(rejects)
 
 
 def _columns(on: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -230,13 +238,16 @@ def _facts(source: Any, columns: tuple[str, ...], label_column: str | None) -> _
         raise FunctionError("There are no facts to look up.\nFix: give one or more.")
     wanted = {*columns, label_column}
     try:
-        frame = load(source, None, None, '"', None, wanted).frame
+        raw = load(source, None, None, '"', None, wanted)
     except DataError as error:
         raise FunctionError(str(error)) from None
+    frame = raw.frame
     for name in wanted - {None}:
         if name not in frame.columns:
             raise FunctionError(f"The facts have no column {name!r}.\nFix: {nearest(str(name), frame.columns)}")
-    return _Facts([frame[name] for name in columns], None if label_column is None else frame[label_column])
+    return _Facts(
+        [frame[name] for name in columns], None if label_column is None else frame[label_column], (), raw.rejects
+    )
 
 
 def _is_keys(source: Any) -> bool:

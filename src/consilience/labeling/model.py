@@ -324,7 +324,7 @@ class Called(Source):
         """Hash of its code, or of what the callable object holds."""
         if hasattr(self.function, "__code__") or hasattr(self.function, "__func__"):
             return code_fingerprint(self.function)
-        return state_fingerprint(self.function)
+        return state_fingerprint((self.function, type(self.function).__call__))
 
     def ask(self, given: Given) -> Any:
         """What it returns."""

@@ -7,10 +7,16 @@ by `__getstate__`. Something that shows nothing at all is an error, since its ch
 from __future__ import annotations
 
 import hashlib
+import re
 import types
 from collections.abc import Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from functools import partial
 from importlib import metadata
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -20,6 +26,8 @@ from consilience.labeling.fingerprint import code_fingerprint
 
 # they change when a model is used or moved, and never what it says
 PASSING = {"_stop_words_id", "n_jobs", "verbose", "memory", "fit_time_", "refit_time_", "_repr_html_link"}
+HEAP_TYPE = 1 << 9  # the flag of classes written in Python; others may hold what no attribute shows
+SPELLED = (date, time, timedelta, Decimal, Fraction, Enum, PurePath, slice)
 PLAIN = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), range, np.dtype, np.generic)
 
 
@@ -73,6 +81,10 @@ class _Walk:
             for key, item in value.items():
                 self.enter(key, path)
                 self.enter(item, f"{path}[{key!r}]")
+        elif isinstance(value, SPELLED):
+            self.say(repr(value))
+        elif isinstance(value, re.Pattern):
+            self.say(value.pattern, value.flags)
         elif isinstance(value, (types.FunctionType, types.MethodType, partial)):
             self.say(code_fingerprint(value))
         elif isinstance(value, (type, types.BuiltinFunctionType, types.ModuleType, np.ufunc)):
@@ -89,10 +101,14 @@ class _Walk:
         if callable(getattr(value, "state", None)) and isinstance(getattr(value, "kind", None), str):
             self.enter(value.state(), path)  # a model of this package: the same however it was made or loaded
             return
+        if hasattr(value, "detach") and hasattr(value, "cpu"):  # a tensor
+            self.enter(np.asarray(value.detach().cpu()), path)
+            return
         self.say(_version(type(value)))
-        attributes = _attributes(value)
-        if attributes is None:
-            attributes = _state(value)
+        if hasattr(value, "get_arrays") and hasattr(value, "get_tree_stats"):  # a tree of neighbours counts its calls
+            self.enter(tuple(map(np.asarray, value.get_arrays())), path)
+            return
+        attributes = _attributes(value) if _is_python(type(value)) else _state(value)
         if attributes is None:
             raise FunctionError(
                 f"The model holds a {type(value).__qualname__} ({path}), which cannot be looked into.\n"
@@ -107,13 +123,16 @@ class _Walk:
             self.enter(attributes, path)
 
 
-def _attributes(value: Any) -> dict[str, Any] | None:
-    """What an object holds by name; None if it has nowhere to hold it."""
+def _is_python(kind: type) -> bool:
+    """Whether a class and those it is made of are written in Python, so that attributes are all it holds."""
+    return all(base.__flags__ & HEAP_TYPE for base in kind.__mro__[:-1])
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What an object holds by name."""
     slots = [name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))]
     held = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
-    if hasattr(value, "__dict__"):
-        return held | vars(value)
-    return held or None
+    return held | getattr(value, "__dict__", {})
 
 
 def _listed(slots: Any) -> tuple[str, ...]:
@@ -121,15 +140,16 @@ def _listed(slots: Any) -> tuple[str, ...]:
 
 
 def _state(value: Any) -> Any:
-    """The state that an object would be copied by; None if it has none."""
+    """The state that a compiled object would be copied by; None if it has none."""
     try:
-        state = value.__getstate__()
-        if state is None:
-            made = value.__reduce__()
-            state = made[1:3] if isinstance(made, tuple) else None
+        own = "__getstate__" in {name for kind in type(value).__mro__[:-1] for name in vars(kind)}
+        state = value.__getstate__() if own else None
+        if state is not None:
+            return state
+        made = value.__reduce_ex__(2)
+        return made[1:3] if isinstance(made, tuple) else None
     except Exception:
         return None
-    return state
 
 
 def _version(kind: type) -> str:
