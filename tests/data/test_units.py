@@ -166,6 +166,8 @@ def test_pairs_are_those_that_a_loop_over_all_two_finds(texts, found, types, dir
 
     candidates = pairs(made, documents, types=types, directed=directed, within=within)
     expected = pairs_of(made.frame.to_dicts(), types, directed, together)
+    near = pairs(made, documents, types=types, directed=directed, within=within, max_words=1)
+    assert near.ids.to_list() == candidates.frame.filter(pl.col("distance") <= 1)["id"].to_list()
     assert set(candidates.frame.select("first_id", "second_id").rows()) == expected and len(candidates) == len(expected)
     for row in candidates.frame.iter_rows(named=True):
         text = texts[int(row["document"][1:])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -16,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import consilience as cs
-from consilience.errors import DataError, FunctionError, StoreError
+from consilience.errors import DataError, ExtraError, FunctionError, StoreError
 from consilience.labeling.model import Onnx
 from consilience.labeling.state import state_fingerprint
 from consilience.testing import check_labeling_function
@@ -236,6 +238,7 @@ def test_what_hides_what_it_holds_needs_a_fingerprint():
     assert one.fingerprint != two.fingerprint and said(one) == ["spam"] * 30
 
 
+@pytest.mark.slow  # loading torch takes seconds
 def test_tensors_count_by_what_they_hold():
     torch = pytest.importorskip("torch")
 
@@ -267,6 +270,13 @@ def test_an_object_that_is_called_counts_by_what_it_holds():
 
 
 # ONNX
+
+
+def test_without_onnxruntime_one_is_told_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ExtraError, match=r"needs onnxruntime, which is not installed.\nFix: pip install 'consilience"):
+        said(cs.model(tmp_path / "m.onnx", labels=["ham", "spam"]))
 
 
 @pytest.fixture(scope="module")

@@ -334,6 +334,21 @@ def test_sentiment():
     assert kind > 0.5 > -0.5 > unkind
 
 
+def test_without_a_package_one_is_told_what_to_install(monkeypatch):
+    from importlib import metadata
+
+    from consilience.errors import ExtraError
+    from consilience.labeling import preprocessors
+
+    def absent(package):
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(preprocessors.metadata, "version", absent)
+    f = cs.labeling_function("spam", uses=[preprocessors.sentiment], name="f")(bool)
+    with pytest.raises(ExtraError, match=r"needs vaderSentiment, which is not installed.\nFix: pip install"):
+        cs.apply([f], TABLE, cache={})
+
+
 @pytest.mark.slow
 def test_spacy(tmp_path):
     pytest.importorskip("spacy")

@@ -179,7 +179,7 @@ def lookup(
     raises: FunctionError for columns there are not, and facts that are none.
 
     Numbers are compared as text: 7, "7" and 7.0 are the same. An empty cell is never found. The facts count by their
-    content, whatever their order. About 0.2 µs a row.
+    content, whatever their order. About 0.4 µs a row; twice that without case and in any order.
 
     >>> import consilience as cs
     >>> couples = [("Ann", "Bob"), ("Eve", "Dan")]
