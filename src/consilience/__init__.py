@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from consilience.data.read import read as read
     from consilience.data.table import Table as Table
     from consilience.data.training_set import TrainingSet as TrainingSet
+    from consilience.end_models.model_function import model as model
     from consilience.end_models.report import Report as Report
     from consilience.end_models.text_classifier import TextClassifier as TextClassifier
     from consilience.label_models.choose import LabelModel as LabelModel
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
+    from consilience.labeling.lookup import lookup as lookup
     from consilience.labeling.matrix import LabelMatrix as LabelMatrix
     from consilience.labeling.pattern import pattern as pattern
+    from consilience.labeling.preprocessors import preprocessor as preprocessor
     from consilience.labeling.python import labeling_function as labeling_function
     from consilience.labeling.recorded import recorded as recorded
     from consilience.project.project import Project as Project
@@ -63,7 +66,10 @@ _HOME = {
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",
+    "lookup": "labeling.lookup",
+    "model": "end_models.model_function",
     "pattern": "labeling.pattern",
+    "preprocessor": "labeling.preprocessors",
     "read": "data.read",
     "recorded": "labeling.recorded",
 }

@@ -51,6 +51,35 @@ def run_page(page, checkout):
     assert done.returncode == 0, done.stderr
 
 
+SAME = """
+from pathlib import Path
+from consilience.project.functions import declared_functions
+for function in declared_functions(Path("lfs.toml")):
+    table, _, worker = function.name.partition(".")
+    written = {one.name: one for one in globals()[table]}[worker] if worker else globals()[table]
+    assert function.fingerprint == written.fingerprint and function.kind == written.kind, function
+    print(function.name)
+"""
+
+
+def test_functions_in_toml_are_those_in_python_beside_them(checkout):
+    blocks = FENCE.findall((DOCS / "functions.md").read_text("utf-8"))
+    (checkout / "lfs.toml").write_text("\n".join(code for language, code in blocks if language == "toml"), "utf-8")
+    script = checkout / "page.py"
+    script.write_text("\n\n".join([*(code for language, code in blocks if language == "python"), SAME]), "utf-8")
+    done = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "crew.bob" in done.stdout and "personal" in done.stdout
+
+
+def test_every_key_of_a_declared_function_is_explained():
+    from consilience.project.functions import KINDS
+
+    pages = (DOCS / "settings.md").read_text("utf-8")
+    keys = {key for kind, declared in KINDS.items() for key in (kind, *declared.options)}
+    assert not [key for key in sorted(keys) if f"`{key}`" not in pages]
+
+
 def test_the_commands_of_the_tutorial_run_in_order(checkout):
     text = (DOCS / "tutorial.md").read_text("utf-8")
     declared = next(code for language, code in FENCE.findall(text) if language == "toml")

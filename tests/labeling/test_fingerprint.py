@@ -209,3 +209,9 @@ def test_every_process_finds_the_same_fingerprint(tmp_path):
         )
         seen.add(done.stdout)
     assert len(seen) == 1
+
+
+def test_an_attribute_called_like_something_else_does_not_count(fingerprint):
+    source = "text = 1\nclass Body: low = 2\ndef f(row):\n    return row.text + Body.low\nlow = 3\n"
+    assert fingerprint(source) == fingerprint(source.replace("text = 1", "text = 2").replace("low = 3", "low = 4"))
+    assert fingerprint(source) != fingerprint(source.replace("low = 2", "low = 4"))

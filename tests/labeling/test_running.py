@@ -162,3 +162,55 @@ def test_what_a_function_prints_does_not_reach_our_output(capfd):
     applied([on({1}, lambda: print("said in a worker"))], 1)
     out, err = capfd.readouterr()
     assert "said" not in out and "said in a worker" in err
+
+
+# preprocessors, and functions of batches
+
+
+@cs.preprocessor()
+def number(row):
+    if row.id == 30:
+        hang()
+    return row.id
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_preprocessor_that_hangs_on_a_row_costs_that_row(workers):
+    @cs.labeling_function("yes", uses=[number])
+    def even(row):
+        return row.number % 2 == 0
+
+    matrix = applied([even], workers, deadline_s=0.2)
+    assert [i for i, vote in enumerate(matrix.names_of("even")) if vote] == [i for i in range(0, N, 2) if i != 30]
+    assert (matrix.functions[0].failure.count, matrix.functions[0].failure.first_id) == (1, "30")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_call_on_many_rows_that_hangs_is_given_up(workers):
+    @cs.preprocessor(of="texts")
+    def never(texts):
+        return hang()
+
+    @cs.labeling_function("yes", batch=True)
+    def neither(frame):
+        return hang()
+
+    @cs.labeling_function("yes", uses=[never])
+    def nor(row):
+        return True
+
+    matrix = applied([neither, nor, on({5}, lambda: None)], workers, deadline_s=0.2)
+    assert [info.failure and info.failure.count for info in matrix.functions] == [N, N, None]
+    assert all(info.failure.given_up for info in matrix.functions[:2])
+    assert "took longer than 0.2 s for every 256 rows" in matrix.functions[1].failure.first_error
+
+
+def test_a_call_on_many_rows_may_take_longer_than_one_row_may():
+    @cs.labeling_function("yes", batch=True)
+    def slow(frame):
+        time.sleep(0.5)
+        return [True] * len(frame)
+
+    table = cs.Table(pl.DataFrame({"id": range(1000), "text": ["x"] * 1000}), labels=["no", "yes"])
+    matrix = cs.apply([slow], table, cache={}, workers=0, deadline_s=0.2)
+    assert matrix.functions[0].failure is None

@@ -216,6 +216,12 @@ def test_wrong_settings_are_named(tmp_path, text, message):
         ("[a]\nlabel = 'spam'\nkeywords = []", "no phrase at all"),
         ("a = 1", "is not a function"),
         ("[a", "cannot be read"),
+        ("[a]\nlookup = 'none.csv'\non = ['text']\nlabel = 'spam'", r"\[a\] in .*no file"),
+        ("[a]\nlookup = 'none.csv'\nlabel = 'spam'", "does not say which columns"),
+        ("[a]\nlookup = ['x']\non = ['text']\nlabel = 'spam'", "is no file"),
+        ("[a]\nmodel = 'm.pkl'", "is a pickle"),
+        ("[a]\nmodel = 'm.onnx'\nthreshhold = 0.9", "Did you mean 'threshold'"),
+        ("[a]\ncrowd = 'none.csv'", r"\[a\] in .*no file"),
         ("[a]\nlabel = 'sapm'\nkeywords = ['x']", "Did you mean 'spam'"),
     ],
 )
@@ -495,3 +501,39 @@ def test_rows_set_aside_are_kept_in_a_file_with_the_file_and_line_they_were_in(t
     assert kept[1]["reason"] == "the project already has the id 'b'"
     project.add([{"id": "a", "text": "again"}, {"id": "d", "text": "new"}])
     assert len((project.store / "rejects.jsonl").read_text().splitlines()) == 3
+
+
+# several functions at once
+HELD = """
+import consilience as cs
+crew = cs.crowd([{"item": "m1", "worker": w, "label": "spam"} for w in ("ann", "bob")])
+link = cs.pattern("spam", "www")
+by_word = [cs.keywords("spam", [word]) for word in ("cash", "prize")] + [link]
+named = {"short": cs.expression("ham", "length(text) < 12"), "link again": link}
+pair = (cs.keywords("ham", ["you"], name="you"),)
+nothing, numbers, words = [], [1, 2], {"a": "b"}
+"""
+
+
+def test_functions_in_lists_dicts_and_crowds_are_used_too(project):
+    (project.folder / "lfs.toml").write_text("")
+    (project.folder / "lfs.py").write_text(HELD)
+    assert project.apply().names == ["ann", "bob", "link", "by_word_1", "by_word_2", "short", "you"]
+
+
+def test_a_list_of_functions_and_other_things_is_pointed_out(project):
+    (project.folder / "lfs.py").write_text("import consilience as cs\nmixed = [cs.pattern('spam', 'x'), 'y']\n")
+    with pytest.raises(FunctionError, match=r"mixed in .*lfs.py holds labeling functions and 'y'.\nFix"):
+        project.apply()
+
+
+def test_a_crowd_is_declared_by_its_answers(project):
+    answers = "item,worker,label\nm1,7,spam\nm2,7,ham\nm1,zoé,spam\n"
+    (project.folder / "answers.csv").write_text(answers, "utf-8")
+    (project.folder / "lfs.toml").write_text("[crew]\ncrowd = 'answers.csv'\n")
+    (project.folder / "lfs.py").unlink(missing_ok=True)
+    matrix = project.apply()
+    assert matrix.names == ["crew.7", "crew.zoé"]
+    (project.folder / "answers.csv").write_text(answers.replace("m2,7,ham", "m2,7,spam"), "utf-8")
+    assert [info.from_store for info in project.apply().functions] == [False, True]
+    assert len(matrix.where("crew.7=spam")) <= 1

@@ -14,6 +14,7 @@ from types import FrameType
 
 STOPS = 3  # rows that may have to be stopped before the rest is given up: each costs a deadline
 BLOCK = 64  # rows between two marks: often enough to tell a hang, rare enough to cost nothing
+MANY = 256  # rows that a call on many at once may spend one deadline on
 
 
 class Stopped(BaseException):
@@ -27,6 +28,9 @@ class Watch:
 
     def at(self, answers: Sized) -> None:
         """The next row is number len(answers). Raises Stopped if that row must not be touched."""
+
+    def many(self, n: int) -> None:
+        """A call on n rows at once begins. Stopped is raised inside it if it takes far too long."""
 
     def rest(self) -> None:
         """No row is being looked at."""
@@ -51,6 +55,7 @@ class Alarm(Watch):
         self.every = BLOCK if bad_rows is None else 1
         self._answers: Sized | None = None
         self._seen = 0
+        self._rings_left = 0  # of a call on many rows at once
 
     def at(self, answers: Sized) -> None:
         """Note the place, set the clock anew, and refuse a row known to be bad."""
@@ -60,20 +65,36 @@ class Alarm(Watch):
             raise Stopped(self.bad_rows[self._seen])
         signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
 
+    def many(self, n: int) -> None:
+        """Allow one deadline for every 256 rows; in between, the clock shows that the process is not deaf."""
+        self._answers, self._rings_left = None, -(-n // MANY)
+        self.mark(-1)
+        signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
+
     def rest(self) -> None:
         """Stop the clock."""
-        self._answers = None
+        self._answers, self._rings_left = None, 0
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def ring(self, signum: int, frame: FrameType | None) -> None:
         """The clock rang: stop the row if it is still the one seen last; otherwise rows pass, only slowly."""
         if self._answers is None:
+            self._ring_for_many()
             return
         done = len(self._answers)
         if done == self._seen:
             raise Stopped(f"it took longer than {self.deadline_s:g} s")
         self._seen = done
         self.mark(done)
+        signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
+
+    def _ring_for_many(self) -> None:
+        if self._rings_left == 0:
+            return  # the call has just ended
+        self._rings_left -= 1
+        if self._rings_left == 0:
+            raise Stopped(f"a batch took longer than {self.deadline_s:g} s for every {MANY} rows")
+        self.mark(-1)
         signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
 
 

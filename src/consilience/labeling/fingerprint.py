@@ -1,13 +1,15 @@
 """Hash of what a Python function does: its code, and the constants, patterns and functions that its code reads.
 
 Comments, layout, docstrings and the function's own name do not count; a changed word list in the same module does.
-What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A memo
+What cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of its own. A dict
 that a function fills while it runs counts too: its column is then computed again in that session, never wrongly kept.
+What `functools.cache` and `lru_cache` remember does not count, nor do the values of preprocessors.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import hashlib
 import inspect
@@ -49,6 +51,9 @@ def _parts(value: Any, seen: set[int]) -> Iterator[str]:
 def _inside(value: Any, seen: set[int]) -> Iterator[str]:
     if isinstance(value, types.FunctionType):
         yield from _function_parts(value, seen)
+    elif hasattr(type(value), "fingerprint_parts"):  # a labeling function or a preprocessor
+        for piece in value.fingerprint_parts:
+            yield from _parts(piece, seen)
     elif isinstance(value, functools.partial):
         for piece in (value.func, value.args, value.keywords):
             yield from _parts(piece, seen)
@@ -93,9 +98,10 @@ def _function_parts(function: types.FunctionType, seen: set[int]) -> Iterator[st
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """Global names a function may read, those of its inner functions included."""
+    """Global names a function may read, those of its inner functions included; not names of attributes."""
     inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*map(_names, inner))
 
 
 def _source(thing: Any) -> str | None:

@@ -50,6 +50,15 @@ class Batch:
             self._shared[key] = make()
         return self._shared[key]
 
+    def take(self, places: Sequence[int]) -> Batch:
+        """The rows at these places, as a batch of their own that shares nothing with this one."""
+        part = copy(self)
+        part.frame, part.ids = self.frame[list(places)], self.ids[list(places)]
+        part._shared = {}
+        for made in ("rows", "columns"):
+            part.__dict__.pop(made, None)
+        return part
+
     @cached_property
     def rows(self) -> list[Row]:
         """The records, made when the first Python function asks for them."""

@@ -7,15 +7,18 @@ import linecache
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from consilience.end_models.model_function import model
 from consilience.errors import ConsilienceError, FunctionError, nearest
+from consilience.labeling.crowd import Crowd, CrowdWorker, crowd
 from consilience.labeling.expression import expression
 from consilience.labeling.function import LabelingFunction, check_names
 from consilience.labeling.keywords import keywords
+from consilience.labeling.lookup import Lookup, lookup
 from consilience.labeling.pattern import pattern
 from consilience.labeling.recorded import recorded
 from consilience.project.trust import require_trust
@@ -51,19 +54,35 @@ def declared_functions(path: Path) -> list[LabelingFunction]:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FunctionError(f"{path} cannot be read: {error}.\nFix: correct that line.") from None
-    return [_declared(path, name, table) for name, table in tables.items()]
+    return [function for name, table in tables.items() for function in _declared(path, name, table)]
 
 
 @dataclass(frozen=True)
 class Declared:
     """A kind of function as lfs.toml declares it: what makes it, the other keys it knows, whether it needs a label.
 
-    make: called with the label (if it needs one), the value of the kind's own key, name=..., and the other keys.
+    make: called with the label (if it needs one), the value of the kind's own key, name=..., and the other keys. It may
+        make several functions. of_file: the kind's own key names a file, from the folder of lfs.toml.
     """
 
-    make: Callable[..., LabelingFunction]
+    make: Callable[..., LabelingFunction | Sequence[LabelingFunction]]
     options: tuple[str, ...] = ()
     needs_label: bool = True
+    of_file: bool = False
+
+
+def _known(facts: Any, *, name: str, label: str | None = None, **options: Any) -> Lookup:
+    """A lookup whose label, or the column that says it, is one of the other keys."""
+    if "on" not in options:
+        raise FunctionError(
+            "It does not say which columns must agree.\nFix: name them, as in on = ['person1', 'person2']."
+        )
+    return lookup(label, facts, name=name, **options)
+
+
+def _workers(answers: Any, *, name: str, **options: Any) -> list[CrowdWorker]:
+    """A function for each worker, called after the table and the worker."""
+    return [worker.named(f"{name}.{worker.name}") for worker in crowd(answers, **options)]
 
 
 KINDS: dict[str, Declared] = {
@@ -71,10 +90,18 @@ KINDS: dict[str, Declared] = {
     "pattern": Declared(pattern, ("column", "ignore_case")),
     "expression": Declared(expression),
     "recorded": Declared(recorded, ("labels",), needs_label=False),
+    "lookup": Declared(
+        _known,
+        ("label", "label_column", "on", "several", "symmetric", "ignore_case", "strip"),
+        needs_label=False,
+        of_file=True,
+    ),
+    "model": Declared(model, ("labels", "threshold", "columns", "batch_size"), needs_label=False, of_file=True),
+    "crowd": Declared(_workers, ("item", "worker", "label", "labels", "column"), needs_label=False, of_file=True),
 }
 
 
-def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
+def _declared(path: Path, name: str, table: Any) -> list[LabelingFunction]:
     where = f"[{name}] in {path}"
     found = [kind for kind in KINDS if isinstance(table, dict) and kind in table]
     if len(found) != 1:
@@ -89,15 +116,27 @@ def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
         raise FunctionError(f"{where} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, kind.options)}")
     first = (table["label"],) if kind.needs_label else ()
     try:
-        return kind.make(*first, table[found[0]], name=name, **options)
+        value = _file(path, table[found[0]]) if kind.of_file else table[found[0]]
+        made = kind.make(*first, value, name=name, **options)
+        return [made] if isinstance(made, LabelingFunction) else list(made)
     except ConsilienceError as error:
         raise FunctionError(f"{where}: {error}") from None
     except TypeError as error:
         raise FunctionError(f"{where} cannot be made: {error}.\nFix: give its keys values of the right type.") from None
 
 
+def _file(path: Path, name: Any) -> Path:
+    """The file that lfs.toml names, from the folder it lies in."""
+    if not isinstance(name, str) or not name:
+        raise FunctionError(f"{name!r} is no file.\nFix: give the path of one, from the folder of {path.name}.")
+    return path.parent / name
+
+
 def written_functions(path: Path) -> list[LabelingFunction]:
-    """Functions in a Python file, run now: every labeling function that a top-level name holds."""
+    """Functions in a Python file, run now: every one that a top-level name holds, itself or in a list, dict or crowd.
+
+    A function without a name takes that of its holder; in a list, with its place (from 1); in a dict, its key.
+    """
     name = f"consilience_lfs_{abs(hash(str(path.resolve())))}"
     linecache.checkcache(str(path))
     spec = importlib.util.spec_from_file_location(name, path)
@@ -116,6 +155,24 @@ def written_functions(path: Path) -> list[LabelingFunction]:
     finally:
         sys.dont_write_bytecode = cached
         sys.path.remove(str(path.parent))
-    held = {key: value for key, value in vars(module).items() if isinstance(value, LabelingFunction)}
-    first_holder = {id(function): key for key, function in reversed(held.items())}
-    return [f if f.name else f.named(key) for key, f in held.items() if first_holder[id(f)] == key]
+    held = [pair for name, value in vars(module).items() for pair in _held(name, value, path)]
+    alone = {id(value): name for name, value in reversed(vars(module).items()) if isinstance(value, LabelingFunction)}
+    first = {id(function): (alone.get(id(function), name), function) for name, function in reversed(held)}
+    order = dict.fromkeys(id(function) for _, function in held)
+    return [f if f.name else f.named(name) for name, f in (first[key] for key in order)]
+
+
+def _held(name: str, value: Any, path: Path) -> list[tuple[str, LabelingFunction]]:
+    """The functions that a top-level name holds, each with the name it has if it has none of its own."""
+    if isinstance(value, LabelingFunction):
+        return [(name, value)]
+    if not isinstance(value, (list, tuple, dict, Crowd)):
+        return []
+    pairs = list(value.items()) if isinstance(value, dict) else [(f"{name}_{n}", f) for n, f in enumerate(value, 1)]
+    found = [(str(key), function) for key, function in pairs if isinstance(function, LabelingFunction)]
+    if found and len(found) < len(pairs):
+        other = next(thing for _, thing in pairs if not isinstance(thing, LabelingFunction))
+        raise FunctionError(
+            f"{name} in {path} holds labeling functions and {other!r}.\nFix: keep functions in a list of their own."
+        )
+    return found

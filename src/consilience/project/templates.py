@@ -20,6 +20,18 @@ DECLARED_TEMPLATE = """\
 # [anna]
 # recorded = "anna"                         # says what column "anna" says
 #
+# [known]
+# label = "spam"
+# lookup = "senders.csv"                    # a table of known facts, in this folder
+# on = "sender"                             # the column that must agree
+#
+# [sure]
+# model = "model.npz"                       # saved by TextClassifier.save, or an .onnx file
+# threshold = 0.9                           # abstains where it is less sure
+#
+# [crew]
+# crowd = "answers.csv"                     # item, worker, label: a function for each worker
+#
 # A label may be a set of labels: label = "not spam", label = "cat|dog", or a name under [groups] in consilience.toml.
 """
 
@@ -33,4 +45,12 @@ import consilience as cs
 #     """Short comments that praise the song come from people, not bots."""
 #     words = row.text.lower().split()
 #     return len(words) < 8 and bool({"love", "great", "beautiful"} & set(words))
+
+# What several functions need is made once:
+#
+# from consilience.labeling.preprocessors import tokens
+#
+# @cs.labeling_function("spam", uses=[tokens])
+# def shouts(row) -> bool:
+#     return sum(word.isupper() for word in row.tokens) > 3
 '''
