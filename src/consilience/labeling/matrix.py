@@ -307,7 +307,7 @@ class LabelMatrix:
             lines.append(
                 [
                     str(self.ids[place]),
-                    *([_short(texts[place])] if texts else []),
+                    *([short(texts[place])] if texts else []),
                     votes,
                     *(gold if self.n_gold else []),
                 ]
@@ -353,6 +353,7 @@ def vote_type(n_classes: int) -> type[np.signedinteger[Any]]:
     return np.int8 if n_classes < 127 else np.int16
 
 
-def _short(text: str, limit: int = 110) -> str:
+def short(text: str, limit: int = 110) -> str:
+    """A text on one line, cut where it is too long."""
     flat = " ".join(str(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
