@@ -302,7 +302,7 @@ class LabelMatrix:
         columns = ["id", *(["text"] if texts else []), "votes", *(["gold"] if self.n_gold else [])]
         lines = []
         for place in range(min(rows, len(self))):
-            votes = self._votes_of(place)
+            votes = self.votes_of(place)
             gold = self.labels.decode([int(self.gold[place])])
             lines.append(
                 [
@@ -314,7 +314,7 @@ class LabelMatrix:
             )
         return View(columns, lines, notes=[repr(self)])
 
-    def _votes_of(self, place: int) -> Marked:
+    def votes_of(self, place: int) -> Marked:
         """Who said what of one row, to read."""
         row = self.votes[place]
         votes = [(self.functions[j].name, int(row[j])) for j in np.flatnonzero(row >= 0)]

@@ -99,9 +99,7 @@ class Suggestions:
         ]
         notes = [f"{self.uncovered:,} of {self.n_rows:,} rows have no vote"]
         if self.items:
-            notes.append(
-                "right: what other functions and the words around lead one to expect of rows not known yet, without gold"
-            )
+            notes.append("right: what other functions and the words around lead one to expect of rows not known yet")
         return View(columns, rows, notes=[*notes, *([self.why_none] if self.why_none else [])])
 
     def records(self) -> list[dict[str, Any]]:
@@ -154,7 +152,7 @@ def suggest_functions(
     keywords = ["prize"]
     <BLANKLINE>
     """
-    text = _texts(matrix, column)
+    text = texts_of(matrix, column)
     beliefs = Beliefs(matrix, predict)
     covered = beliefs.of_rows()[1]
     uncovered = int((matrix.votes < 0).all(axis=1).sum())
@@ -229,10 +227,15 @@ def _as_functions(
     made = []
     for label, places in groups:
         phrases = [terms.names[place] for place in places]
-        name = _name(phrases[0], taken)
-        taken.add(name)
-        made.append(keywords(matrix.labels[label], phrases, name=name, column=column))
+        made.append(keyword_function(matrix.labels[label], phrases, taken, column))
     return made
+
+
+def keyword_function(label: str, phrases: Sequence[str], taken: set[str], column: str | None) -> Keywords:
+    """A function named after its first phrase; the name is added to those that are taken."""
+    name = _name(phrases[0], taken)
+    taken.add(name)
+    return keywords(label, phrases, name=name, column=column)
 
 
 def _name(phrase: str, taken: set[str]) -> str:
@@ -266,7 +269,8 @@ def _measured(functions: Sequence[Keywords], evidence: WordEvidence, text: pl.Se
     return sorted((one for one in made if one.gain >= LEAST_GAIN), key=lambda one: -one.gain)
 
 
-def _texts(matrix: LabelMatrix, column: str | None) -> pl.Series:
+def texts_of(matrix: LabelMatrix, column: str | None) -> pl.Series:
+    """The texts behind a matrix, null as empty. Raises VoteError if there are no rows, DataError for no such column."""
     if matrix.table is None:
         raise VoteError("These votes have no rows behind them.\nFix: make the matrix with apply(functions, table).")
     return Batch(matrix.table).text(column).fill_null("")

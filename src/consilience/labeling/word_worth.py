@@ -90,7 +90,7 @@ class WordEvidence:
             without = self.scores[rows] - np.asarray(self.words[rows][:, parts] @ self.weights[parts])
             row.append(rows)
             term.append(np.full(len(rows), place))
-            said.append(_softmax(without))
+            said.append(softmax(without))
         return self._worth(masks, np.concatenate(row), np.concatenate(term), np.concatenate(said), labels)
 
     def _weight_of(self, name: str) -> Floats:
@@ -102,7 +102,7 @@ class WordEvidence:
         """What the words around a term say of a row, for each pair of them. returns: (pairs, k)."""
         said = self.scores[row]
         said -= own[term]
-        return _softmax(said)
+        return softmax(said)
 
     def _worth(self, rows: Any, row: Ints, term: Ints, said: Floats, labels: Ints | None = None) -> Worth:
         d, k = rows.shape[1], len(self.base)
@@ -111,7 +111,7 @@ class WordEvidence:
         mass = np.column_stack([np.bincount(term, weight * said[:, y], d) for y in range(k)])
         share = mass / np.maximum(total, LEAST)[:, None]
         low = wilson_low(share, total)
-        general = self.left @ _softmax(self.scores) / max(self.left.sum(), LEAST)
+        general = self.left @ softmax(self.scores) / max(self.left.sum(), LEAST)
         voted, voted_base = self._voted(rows)
         label = (low / np.maximum(general, LEAST)).argmax(axis=1) if labels is None else labels
         places = np.arange(d)
@@ -160,7 +160,7 @@ def _near(rows: Any, matrix: LabelMatrix, covered: npt.NDArray[np.bool_], sample
     return np.where(suspicious.max(axis=1) > 0, suspicious.argmax(axis=1), -1)
 
 
-def _softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats) -> Floats:
     """Probabilities whose logarithms differ as scores do. In place. (n, k)."""
     scores = scores - scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)
