@@ -21,6 +21,7 @@ from consilience.cli import (
     plot,
     runs,
     show,
+    suggest,
     train,
     trust,
 )
@@ -39,6 +40,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "apply": apply.apply,
     "lfs": lfs.lfs,
     "show": show.show,
+    "suggest": suggest.suggest,
     "fit": fit.fit,
     "explain": explain.explain,
     "plot": plot.plot,

@@ -71,14 +71,11 @@ class Suggestion:
 
     def toml(self) -> str:
         """The lines of lfs.toml that declare it."""
-        key = self.name if re.fullmatch(r"[A-Za-z0-9_-]+", self.name) else _quoted(self.name)
-        column = f"\ncolumn = {_quoted(self.function.column)}" if self.function.column else ""
-        return f"[{key}]\nlabel = {_quoted(self.label)}\nkeywords = {_listed(self.function.phrases)}{column}\n"
+        return declaration(self.function)
 
     def python(self) -> str:
         """The line of lfs.py that makes it."""
-        column = f", column={self.function.column!r}" if self.function.column else ""
-        return f"{self.name} = cs.keywords({self.label!r}, {list(self.function.phrases)!r}{column})"
+        return python_line(self.function)
 
 
 @dataclass(frozen=True)
@@ -276,9 +273,32 @@ def texts_of(matrix: LabelMatrix, column: str | None) -> pl.Series:
     return Batch(matrix.table).text(column).fill_null("")
 
 
+def declaration(function: Keywords) -> str:
+    """The lines of lfs.toml that declare a function.
+
+    >>> print(declaration(keywords("spam", ["free", "gift card"], name="free")))
+    [free]
+    label = "spam"
+    keywords = ["free", "gift card"]
+    <BLANKLINE>
+    """
+    name = function.name or ""
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+    phrases = ", ".join(map(_quoted, function.phrases))
+    column = f"column = {_quoted(function.column)}\n" if function.column else ""
+    return f"[{key}]\nlabel = {_quoted((function.labels or ('',))[0])}\nkeywords = [{phrases}]\n{column}"
+
+
+def python_line(function: Keywords) -> str:
+    """The line of lfs.py that makes a function.
+
+    >>> python_line(keywords("spam", ["free", "gift card"], name="free"))
+    "free = cs.keywords('spam', ['free', 'gift card'])"
+    """
+    column = f", column={function.column!r}" if function.column else ""
+    return f"{function.name} = cs.keywords({(function.labels or ('',))[0]!r}, {list(function.phrases)!r}{column})"
+
+
 def _quoted(text: str) -> str:
+    """A string as TOML writes it: as JSON does, but for one character."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _listed(phrases: Iterable[str]) -> str:
-    return f"[{', '.join(map(_quoted, phrases))}]"

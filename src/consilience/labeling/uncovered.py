@@ -151,7 +151,8 @@ def _marks(terms: Terms, own: npt.NDArray[np.int64], every: npt.NDArray[np.int64
     inside = np.asarray(terms.rows[own].sum(axis=0)).ravel().astype(np.float64)
     outside = np.asarray(terms.rows[every].sum(axis=0)).ravel() - inside
     low = wilson_low((inside / len(own))[:, None], np.full(len(inside), float(len(own))))[:, 0]
-    score = low - outside / max(len(every) - len(own), 1)
+    elsewhere = (outside + 1) / (len(every) - len(own) + 2)
+    score = low * np.log(np.maximum(low, 1e-9) / elsewhere)  # what the term adds to how unlike the others the group is
     chosen: list[str] = []
     words: set[str] = set()
     for place in np.argsort(-score, kind="stable").tolist():
