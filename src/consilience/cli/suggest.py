@@ -101,8 +101,9 @@ def _groups(talk: Session, work: Project, matrix: LabelMatrix, predict: Any, n: 
     made = [group.function and (python_line if python else declaration)(group.function) for group in groups]
     records = [{**record, "function": lines} for record, lines in zip(view.records(), made, strict=True)]
     talk.show(view, groups=records)
-    if made and made[0]:
-        talk.say(f"for the largest, if its label is right:\n{made[0]}")
+    first = next((place for place, lines in enumerate(made) if lines), None)
+    if first is not None:
+        talk.say(f"a function for the group of {groups[first].rows:,} rows, if its label is right:\n{made[first]}")
 
 
 def _conflict(talk: Session, matrix: LabelMatrix, seed: int) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from consilience.labeling.beliefs import Beliefs, Floats, Predict
 from consilience.labeling.keywords import Keywords
 from consilience.labeling.matrix import LabelMatrix, short
-from consilience.labeling.suggest import keyword_function, texts_of
+from consilience.labeling.suggest import MOST_ROWS, keyword_function, texts_of
 from consilience.labeling.terms import Terms, find_terms, spread_rows
 from consilience.labeling.word_worth import WordEvidence, softmax, wilson_low
 from consilience.progress import working
@@ -34,7 +34,8 @@ class Group:
     """Rows without votes that share words.
 
     rows: about how many. terms: that mark it. ids, texts: rows in its middle. guess: the label its words lead one to
-    expect, and how sure they are; None where there are no votes to learn from. function: looks for the terms.
+    expect, and how sure they are; None where there are no votes to learn from. function: looks for
+    the terms that are not common in all rows; None without a guess.
     """
 
     rows: int
@@ -79,6 +80,8 @@ def uncovered_groups(
         group_of, distance = _grouped(features, n, seed)
         tick()
     guesses = _guesses(terms, matrix, predict, sample)
+    shares = np.asarray(terms.rows.sum(axis=0)).ravel() / max(len(sample), 1)
+    too_common = {terms.names[place] for place in np.flatnonzero(shares > MOST_ROWS).tolist()}
     scale = len(text) / max(len(sample), 1)
     names = {*taken, *matrix.names}
     found = []
@@ -88,9 +91,8 @@ def uncovered_groups(
         rows = sample[places[middle]]
         marks = _marks(terms, places[own], places[kept])
         guess = None if guesses is None else _guess(guesses[places[own]], matrix)
-        function = None
-        if guess is not None and marks:
-            function = keyword_function(guess[0], marks, names, column)
+        rare = [name for name in marks if name not in too_common]
+        function = keyword_function(guess[0], rare, names, column) if guess is not None and rare else None
         shown = tuple(short(text[int(row)]) for row in rows)
         found.append(Group(round(len(own) * scale), marks, tuple(matrix.ids[rows].to_list()), shown, guess, function))
     return found
