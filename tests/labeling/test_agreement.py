@@ -20,7 +20,9 @@ def test_counts_are_those_of_going_row_by_row(made):
         both, agree, same = reference.agreement(votes.tolist(), [{y} for y in range(k)], i, j)
         assert (found.both[i, j], found.agree[i, j], found.same[i, j]) == (both, agree, same)
         assert found.kappa[i, j] == pytest.approx(reference.kappa(votes.tolist(), i, j))
-    assert found.only.tolist() == [sum((row >= 0).sum() == 1 and row[j] >= 0 for row in votes) for j in range(len(votes.T))]
+    assert found.only.tolist() == [
+        sum((row >= 0).sum() == 1 and row[j] >= 0 for row in votes) for j in range(len(votes.T))
+    ]
 
 
 @given(partial_votes())

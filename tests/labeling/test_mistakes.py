@@ -27,7 +27,9 @@ def test_buckets_count_the_wrong_rows(made, data):
         assert {(b.said, b.truth): b.rows for b in found.buckets} == wrong
         assert found.n - found.right == sum(wrong.values())
         assert [b.rows for b in found.buckets] == sorted((b.rows for b in found.buckets), reverse=True)
-        assert all(gold[row] == int(b.truth[1:]) and said[row] == int(b.said[1:]) for b in found.buckets for row in b.ids)
+        assert all(
+            gold[row] == int(b.truth[1:]) and said[row] == int(b.said[1:]) for b in found.buckets for row in b.ids
+        )
 
 
 @given(vote_matrices())
@@ -68,7 +70,9 @@ def test_what_is_no_opinion_is_an_error():
 
 
 def test_the_table_shows_an_example_as_text():
-    table = read([{"id": "r1", "text": "win\x1b[31m cash", "y": "ham"}, {"id": "r2", "text": None, "y": "spam"}], gold="y")
+    table = read(
+        [{"id": "r1", "text": "win\x1b[31m cash", "y": "ham"}, {"id": "r2", "text": None, "y": "spam"}], gold="y"
+    )
     matrix = apply({"cash": keywords("spam", ["cash"])}, table, labels=["ham", "spam"])
     shown = str(mistakes(matrix, "cash").view())
     assert "r1: win" in shown and "\x1b" not in shown and "0 of 1 agree" in shown

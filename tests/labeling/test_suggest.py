@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 
 import numpy as np
@@ -17,8 +18,11 @@ from consilience.labeling.terms import find_terms
 from consilience.labeling.word_worth import SMOOTHING, WordEvidence, wilson_low
 from consilience.metrics import wilson
 
-SPAM = "free cash prize win claim urgent offer reply txt mobile tone award guaranteed rate chat draw camera tour".split()
-HAM = "home see dinner mum love ok later sorry lunch sleep tonight class bus film birthday morning weather tea".split()
+WORDS = {
+    "spam": """free cash prize win claim urgent offer reply txt mobile tone award guaranteed rate chat draw camera""",
+    "ham": """home see dinner mum love ok later sorry lunch sleep tonight class bus film birthday morning weather""",
+}
+SPAM, HAM = (words.split() for words in WORDS.values())
 
 
 def messages(n=800, seed=0, noise=0.1):
@@ -66,9 +70,10 @@ def test_a_suggestion_votes_as_it_says():
         said = cs.apply([one.function], table).covered
         assert (one.rows, one.new_rows) == (said.sum(), (said & ~matrix.covered).sum())
         assert set(tomllib.loads(one.toml())) == {one.name}
-        names = {}
-        exec(one.python(), {"cs": cs}, names)
-        assert names[one.name].fingerprint == one.function.fingerprint
+        call = ast.parse(one.python()).body[0]
+        assert call.targets[0].id == one.name
+        label, phrases = map(ast.literal_eval, call.value.args)
+        assert cs.keywords(label, phrases).fingerprint == one.function.fingerprint
 
 
 def test_it_expects_about_what_comes_true():
@@ -114,7 +119,9 @@ def test_words_around_agree_with_the_slow_reference():
     left = openness(proba, covered)
     worth = evidence.of_terms(1.0)
     for place, name in enumerate(terms.names):
-        share = reference.around(rows, weights, left.tolist(), name) if left[[name in row for row in rows]].any() else None
+        share = (
+            reference.around(rows, weights, left.tolist(), name) if left[[name in row for row in rows]].any() else None
+        )
         if share is not None:
             assert worth.right[place] <= share[worth.label[place]] + 1e-9
 
@@ -141,7 +148,9 @@ def test_a_label_model_and_gold_are_listened_to():
     model = cs.LabelModel().fit(matrix)
     assert suggest_functions(matrix, 2, predict=model.predict_proba).items
     gold = table.gold_codes(matrix.labels)
-    silent = cs.apply({"never": cs.keywords("spam", ["nowhere"])}, table).with_gold(np.where(np.arange(800) < 400, gold, -1))
+    silent = cs.apply({"never": cs.keywords("spam", ["nowhere"])}, table).with_gold(
+        np.where(np.arange(800) < 400, gold, -1)
+    )
     assert {one.label for one in suggest_functions(silent, 4).items} == {"ham", "spam"}
 
 

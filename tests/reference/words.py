@@ -19,9 +19,7 @@ def weights(
     total = [sum(mass[word][y] for word in words) for y in range(k)]
     smooth = [smoothing * b + 1e-9 for b in base]
     return {
-        word: [
-            math.log(mass[word][y] + smooth[y]) - math.log(total[y] + smooth[y] * len(words)) for y in range(k)
-        ]
+        word: [math.log(mass[word][y] + smooth[y]) - math.log(total[y] + smooth[y] * len(words)) for y in range(k)]
         for word in words
     }
 

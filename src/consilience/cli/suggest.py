@@ -47,7 +47,7 @@ def suggest(
             _groups(talk, work, matrix, predict, n, seed, python)
         if what in ("conflict", "all"):
             _conflict(talk, matrix, seed)
-        again = "consilience apply" if write else "consilience suggest functions --write"
+        again = "consilience apply" if "written" in talk.answer else "consilience suggest functions --write"
         talk.next(again, "consilience show --where '!covered'")
 
 
