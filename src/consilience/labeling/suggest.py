@@ -163,10 +163,10 @@ def suggest_functions(
         evidence = WordEvidence(terms, beliefs, sample)
         worth = evidence.of_terms(MOST_ROWS)
         tick()
-        chosen = _chosen(terms, worth, evidence.left, n, words)
+        chosen = _chosen(evidence, worth, n, words)
         tick()
     functions = _as_functions(chosen, terms, matrix, {*taken, *matrix.names}, column)
-    items = _measured(functions, evidence, text) if functions else []
+    items = _measured(functions, chosen, evidence, text) if functions else []
     why = "" if items else "no word speaks clearly for a label on rows that need one"
     return Suggestions(tuple(items[:n]), len(matrix), uncovered, why)
 
@@ -174,15 +174,16 @@ def suggest_functions(
 # choosing, one term after the other
 
 
-def _chosen(terms: Terms, worth: Worth, left: Floats, n: int, words: int) -> list[tuple[int, list[int]]]:
-    """Groups of terms with their label, in the order in which they were begun. left: (n,) what is not known of rows."""
-    columns, left = terms.rows.tocsc(), left.copy()
+def _chosen(evidence: WordEvidence, worth: Worth, n: int, words: int) -> list[tuple[int, list[int]]]:
+    """Groups of terms with their label, in the order in which they were begun."""
+    rows, left = evidence.open, evidence.left * len(evidence.beliefs.matrix) / max(len(evidence.sample), 1)
+    columns = rows.tocsc()
     usable = worth.bits > 0
-    need = np.where(usable, np.asarray(terms.rows.T @ left), 0.0)
+    need = np.where(usable, np.asarray(rows.T @ left), 0.0)
     groups: list[tuple[int, list[int]]] = []
     for _ in range(n * words * 2):
         gain = np.where(usable, worth.bits * need, 0.0)
-        best = _first_best(gain, terms.n_words)
+        best = _first_best(gain, evidence.terms.n_words)
         if best < 0:
             break
         label = int(worth.label[best])
@@ -191,11 +192,14 @@ def _chosen(terms: Terms, worth: Worth, left: Floats, n: int, words: int) -> lis
             unfilled.append(best)
         elif len(groups) < 2 * n:
             groups.append((label, [best]))
+        else:
+            usable[worth.label == label] = False
+            continue
         usable[best] = False
         touched = columns.indices[columns.indptr[best] : columns.indptr[best + 1]]
         change = left[touched] * _known_by(float(worth.right[best]))
         left[touched] -= change
-        need -= np.asarray(terms.rows[touched].T @ change)
+        need -= np.asarray(rows[touched].T @ change)
     return groups
 
 
@@ -243,18 +247,16 @@ def _name(phrase: str, taken: set[str]) -> str:
     return plain if number == 1 else f"{plain}_{number}"
 
 
-def _measured(functions: Sequence[Keywords], evidence: WordEvidence, text: pl.Series) -> list[Suggestion]:
-    """What each function would do on all rows, best first."""
-    from scipy.sparse import csr_matrix
-
-    matrix, sample = evidence.beliefs.matrix, evidence.sample
+def _measured(
+    functions: Sequence[Keywords], groups: list[tuple[int, list[int]]], evidence: WordEvidence, text: pl.Series
+) -> list[Suggestion]:
+    """What each function would do on all rows, best first. groups: the terms of each."""
+    matrix = evidence.beliefs.matrix
     assert matrix.table is not None
     batch = Batch(matrix.table, functions=functions)
     masks = np.column_stack([function.mask(batch).fill_null(False).to_numpy() for function in functions])
-    labels = matrix.labels.encode(function.labels[0] for function in functions if function.labels).astype(np.int64)
-    held = csr_matrix(masks[sample].astype(np.float32))
-    worth = evidence.of_functions(held, [function.phrases for function in functions], labels)
-    gain = worth.bits * (held.T @ evidence.left) * len(matrix) / len(sample)
+    worth, need = evidence.of_functions(groups)
+    gain = worth.bits * need * len(matrix) / len(evidence.sample)
     nobody, made = (matrix.votes < 0).all(axis=1), []
     for place, function in enumerate(functions):
         mask = masks[:, place]

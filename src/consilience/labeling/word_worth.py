@@ -6,9 +6,11 @@ is expected to be right on the rows that need one.
 Rows without votes are not like rows with votes: where functions find spam, what is left is ham, and a word that goes
 with spam among the voted rows need not do so among the others. So the words of voted rows teach naive Bayes (uniform
 prior), and a term is judged on the open rows by what their other words say; its own weight is left out. That is
-compared with what words say of open rows in general, and with how the term does on the voted rows, where the function
-that labelled most of them because it goes with the term (its own keyword, say) is left out. Of both shares the low end
-of the interval counts, so that a rare word must do better. What is expected is never more than the words around say.
+compared with what words say of open rows in general, and with how the term does on the voted rows.
+
+Where one function labelled most of these because it goes with the term (its own keyword, say), it is left out, and the
+term tells nothing of the rows that function votes on. Of the share of the other words, the low end of the interval
+counts, so that a rare word must do better. What is expected is never more than what the words around say.
 
 Source: naive Bayes from soft labels, Nigam et al. 2000; two views that check each other, Blum & Mitchell 1998; Wilson
 1927. The mean of the two log-odds is ours; what else was tried is in benchmarks/suggest.py.
@@ -17,6 +19,7 @@ Source: naive Bayes from soft labels, Nigam et al. 2000; two views that check ea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,38 +74,65 @@ class WordEvidence:
     def of_terms(self, longest_share: float) -> Worth:
         """Worth of all terms; those in more than a share of the rows have none. O(nonzeros x labels)."""
         own = np.array([self._weight_of(name) for name in self.terms.names]).reshape(-1, len(self.base))
-        entries = self.terms.rows.tocoo()
-        open_ones = self.left[entries.row] > OPEN
-        row, term = entries.row[open_ones], entries.col[open_ones]
-        said = self._around(row, own, term)
-        found = self._worth(self.terms.rows, row, term, said)
+        row, term = self._open_entries(self.open)
+        found = self._worth(self.terms.rows, row, term, softmax(self.scores[row] - own[term]))
         often = np.asarray(self.terms.rows.sum(axis=0)).ravel() / max(len(self.sample), 1)
         return Worth(found.label, found.right, np.where(often <= longest_share, found.bits, 0.0))
 
-    def of_functions(self, masks: Any, phrases: list[tuple[str, ...]], labels: Ints) -> Worth:
-        """Worth of functions that say one label each. masks: (n, d) sparse, of the sample; phrases: those of each."""
-        row, term, said = list[Ints](), list[Ints](), list[Floats]()
-        columns = masks.tocsc()
-        for place, own in enumerate(phrases):
+    def of_functions(self, groups: list[tuple[int, list[int]]]) -> tuple[Worth, Floats]:
+        """Worth of functions, each a label and places of terms, and how much is open of the rows each would tell of."""
+        row, function, said = list[Ints](), list[Ints](), list[Floats]()
+        has, tells = (self._together(matrix, groups) for matrix in (self.terms.rows, self.open))
+        columns = tells.tocsc()
+        for place, (_, terms) in enumerate(groups):
             rows = columns.indices[columns.indptr[place] : columns.indptr[place + 1]]
             rows = rows[self.left[rows] > OPEN]
-            parts = sorted({self.place_of_word[w] for p in own for w in p.split() if w in self.place_of_word})
-            without = self.scores[rows] - np.asarray(self.words[rows][:, parts] @ self.weights[parts])
+            words = {word for term in terms for word in self.terms.names[term].split()}
+            parts = sorted(self.place_of_word[word] for word in words if word in self.place_of_word)
+            said.append(softmax(self.scores[rows] - np.asarray(self.words[rows][:, parts] @ self.weights[parts])))
             row.append(rows)
-            term.append(np.full(len(rows), place))
-            said.append(softmax(without))
-        return self._worth(masks, np.concatenate(row), np.concatenate(term), np.concatenate(said), labels)
+            function.append(np.full(len(rows), place))
+        labels = np.array([label for label, _ in groups])
+        worth = self._worth(has, np.concatenate(row), np.concatenate(function), np.concatenate(said), labels)
+        return worth, np.asarray(tells.T @ self.left)
+
+    @cached_property
+    def near(self) -> Ints:
+        """For each term, the function that goes with it so much that its votes say nothing of the term; -1. (d,)."""
+        return _near(self.terms.rows, self.beliefs.matrix, self.covered, self.sample)
+
+    @cached_property
+    def open(self) -> Any:
+        """The rows that each term would tell something new of: not those that the function it goes with votes on."""
+        from scipy.sparse import csr_matrix
+
+        entries = self.terms.rows.tocoo()
+        said = self.beliefs.matrix.votes[self.sample] >= 0
+        near = self.near[entries.col]
+        new = (near < 0) | ~said[entries.row, near] if said.shape[1] else np.ones(len(near), bool)
+        return csr_matrix((entries.data[new], (entries.row[new], entries.col[new])), entries.shape)
+
+    def _open_entries(self, matrix: Any) -> tuple[Ints, Ints]:
+        """Rows that need a label, and the terms that would tell of them."""
+        entries = matrix.tocoo()
+        needed = self.left[entries.row] > OPEN
+        return entries.row[needed], entries.col[needed]
+
+    def _together(self, matrix: Any, groups: list[tuple[int, list[int]]]) -> Any:
+        """Rows that have any of the terms of each group. returns: (n, groups) sparse."""
+        from scipy.sparse import csr_matrix
+
+        places = np.concatenate([np.array(terms) for _, terms in groups])
+        group = np.repeat(np.arange(len(groups)), [len(terms) for _, terms in groups])
+        member = csr_matrix((np.ones(len(places), np.float32), (places, group)), (matrix.shape[1], len(groups)))
+        found = matrix @ member
+        found.data[:] = 1.0
+        return found.tocsr()
 
     def _weight_of(self, name: str) -> Floats:
         """Sum of the weights of a term's words."""
         places = [self.place_of_word[word] for word in set(name.split()) if word in self.place_of_word]
         return np.asarray(self.weights[places].sum(axis=0))
-
-    def _around(self, row: Ints, own: Floats, term: Ints) -> Floats:
-        """What the words around a term say of a row, for each pair of them. returns: (pairs, k)."""
-        said = self.scores[row]
-        said -= own[term]
-        return softmax(said)
 
     def _worth(self, rows: Any, row: Ints, term: Ints, said: Floats, labels: Ints | None = None) -> Worth:
         d, k = rows.shape[1], len(self.base)
@@ -127,7 +157,7 @@ class WordEvidence:
         """Share of each label among a term's rows with votes, not by the function that goes with it. (d, k), (k,)."""
         columns = rows.tocsc()
         mass, total = _sums(columns, self.proba, self.covered)
-        near = _near(rows, self.beliefs.matrix, self.covered, self.sample, total)
+        near = _near(rows, self.beliefs.matrix, self.covered, self.sample)
         for function in np.unique(near[near >= 0]).tolist():
             proba, covered = self.beliefs.of_rows(without=function)
             own = np.flatnonzero(near == function)
@@ -149,8 +179,9 @@ def _sums(columns: Any, proba: Floats, covered: npt.NDArray[np.bool_]) -> tuple[
     return np.asarray(transposed @ (proba * covered[:, None])), np.asarray(transposed @ covered.astype(np.float64))
 
 
-def _near(rows: Any, matrix: LabelMatrix, covered: npt.NDArray[np.bool_], sample: Ints, total: Floats) -> Ints:
+def _near(rows: Any, matrix: LabelMatrix, covered: npt.NDArray[np.bool_], sample: Ints) -> Ints:
     """For each term, the function that made most of its labels because it goes with the term; -1 for none. (d,)."""
+    total = np.asarray(rows.T @ covered.astype(np.float64))
     said = (matrix.votes[sample] >= 0).astype(np.float32)
     if not said.shape[1]:
         return np.full(rows.shape[1], -1)
