@@ -10,7 +10,7 @@ from tests.strategies import class_names, vote_matrices
 
 from consilience import LabelMatrix, MajorityVote
 from consilience.errors import VoteError
-from consilience.labeling.beliefs import Beliefs, openness, smoothed_shares
+from consilience.labeling.beliefs import Beliefs, openness, smoothed_shares, vote_shares
 
 
 @given(vote_matrices(), st.data())
@@ -35,6 +35,13 @@ def test_smoothed_shares_are_shares_with_one_vote_more(made):
     for row, share in zip(votes.tolist(), shares, strict=True):
         n = sum(vote >= 0 for vote in row)
         assert share == pytest.approx([(row.count(y) + prior[y]) / (n + 1) for y in range(k)], abs=1e-6)
+
+
+@given(vote_matrices())
+def test_plain_shares_are_those_of_majority_vote(made):
+    votes, k = made
+    matrix = LabelMatrix.from_votes(votes, class_names(k))
+    assert np.allclose(vote_shares(matrix), MajorityVote().fit(matrix).predict_proba(matrix))
 
 
 def test_gold_is_known_and_counts_as_evidence():

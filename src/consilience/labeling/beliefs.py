@@ -1,4 +1,4 @@
-"""What is believed of each row: a label model's probabilities, or smoothed shares of votes; and without one function.
+"""What is believed of each row: a label model's probabilities, or shares of votes; and without one function.
 
 Reads a label matrix, writes probabilities of its distinct rows. Suggestions are made of these; nothing is fitted here.
 """
@@ -19,6 +19,18 @@ Predict = Callable[[LabelMatrix], Floats]  # such as the predict_proba of a fitt
 PRIOR_VOTES = 1.0  # what the labels' shares are worth beside votes: one vote alone is no certainty
 
 
+def vote_shares(matrix: LabelMatrix) -> Floats:
+    """Share of the votes each label got; uniform where nobody voted. returns: (n, k).
+
+    >>> matrix = LabelMatrix.from_votes([[0, 0], [1, -1], [-1, -1], [0, 1]], ["ham", "spam"])
+    >>> vote_shares(matrix).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]]
+    """
+    counted = _counted(matrix)
+    total = counted.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counted / np.maximum(total, 1e-300), 1 / counted.shape[1])
+
+
 def smoothed_shares(matrix: LabelMatrix) -> Floats:
     """Shares of votes, with one vote more that is spread over the labels as all votes are. returns: (n, k).
 
@@ -26,15 +38,21 @@ def smoothed_shares(matrix: LabelMatrix) -> Floats:
     >>> smoothed_shares(matrix).round(2).tolist()
     [[0.87, 0.13], [0.3, 0.7], [0.6, 0.4], [0.53, 0.47]]
     """
+    counted = _counted(matrix)
+    weight = np.ones(len(matrix)) if matrix.counts is None else matrix.counts.astype(np.float64)
+    total = weight @ counted
+    prior = (total + 1e-9) / (total + 1e-9).sum()
+    return (counted + PRIOR_VOTES * prior) / (counted.sum(axis=1, keepdims=True) + PRIOR_VOTES)
+
+
+def _counted(matrix: LabelMatrix) -> Floats:
+    """Votes for each label; one for a set of labels is spread over them. returns: (n, k)."""
     meanings = matrix.labels.meanings / matrix.labels.meanings.sum(axis=1, keepdims=True)
     counted = np.zeros((len(matrix), len(matrix.labels)))
     for column in matrix.votes.T:
         said = column >= 0
         counted[said] += meanings[column[said]]
-    weight = np.ones(len(matrix)) if matrix.counts is None else matrix.counts.astype(np.float64)
-    total = weight @ counted
-    prior = (total + 1e-9) / (total + 1e-9).sum()
-    return (counted + PRIOR_VOTES * prior) / (counted.sum(axis=1, keepdims=True) + PRIOR_VOTES)
+    return counted
 
 
 class Beliefs:
@@ -46,7 +64,7 @@ class Beliefs:
 
     def __init__(self, matrix: LabelMatrix, predict: Predict | None = None) -> None:
         self.matrix = matrix
-        self.predict = predict or smoothed_shares
+        self.predict = predict or vote_shares
         self.distinct = LabelMatrix.from_counts(
             matrix.patterns.votes, matrix.patterns.counts, matrix.labels, matrix.names
         )

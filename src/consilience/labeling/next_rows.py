@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consilience.labeling.beliefs import Beliefs, Floats, Predict, openness
+from consilience.labeling.beliefs import Beliefs, Floats, Predict, openness, smoothed_shares
 from consilience.labeling.matrix import LabelMatrix, short
 from consilience.views import View
 
@@ -48,7 +48,7 @@ def rows_to_label(matrix: LabelMatrix, n: int = 10, *, predict: Predict | None =
     >>> [(row.alike, round(row.uncertainty, 2)) for row in rows_to_label(matrix, 3)]
     [(30, 0.24), (4, 0.99), (30, 0.24)]
     """
-    beliefs = Beliefs(matrix.with_gold(np.full(len(matrix), -1, np.int16)), predict)
+    beliefs = Beliefs(matrix.with_gold(np.full(len(matrix), -1, np.int16)), predict or smoothed_shares)
     patterns, pattern_of_row = matrix.patterns, matrix.pattern_of_row
     proba = np.asarray(beliefs.predict(beliefs.distinct), np.float64)
     voted = np.asarray((patterns.votes >= 0).any(axis=1))
