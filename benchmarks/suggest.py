@@ -3,8 +3,9 @@
     python benchmarks/suggest.py [--part functions|rows] [--set NAME ...] [--seeds N] [--markdown] [--json FILE]
 
 functions: a seed keeps half of a set's functions; `suggest` adds its best five without gold, as nobody should do
-unread; votes are believed by their shares, or ("model") as LabelModel does. Beside it stand random keywords (as many, for the same labels, each as frequent as the one it replaces) and all
-of the functions. Quality is on the gold of the test part: of the label model, and of a text classifier trained on it.
+unread; votes are believed by their shares, or ("model") as LabelModel does. Beside it stand random keywords (as many,
+for the same labels, each as frequent as the one it replaces) and all of the functions. Quality is on the gold of the
+test part: of the label model, and of a text classifier trained on it.
 
 rows: with all functions, 20 or 50 rows of the train part get their gold, chosen by `suggest` or at random among rows
 with votes; LabelModel and DawidSkene learn from votes and gold.

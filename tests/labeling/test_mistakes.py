@@ -13,6 +13,7 @@ from tests.strategies import class_names, vote_matrices
 from consilience import LabelMatrix, apply, keywords, read
 from consilience.errors import VoteError
 from consilience.labeling.mistakes import disputes, majority_codes, mistakes, precision_view
+from consilience.labeling.settle import worst_quarrel
 
 
 @given(vote_matrices(), st.data())
@@ -78,3 +79,10 @@ def test_the_table_shows_an_example_as_text():
     assert "r1: win" in shown and "\x1b" not in shown and "0 of 1 agree" in shown
     assert "no row to compare" in str(disputes(matrix, "cash").view())
     assert precision_view(matrix, "cash").rows[0][:4] == ["spam", 1, 1, 0.0]
+
+
+def test_counted_rows_count_as_often_as_they_occur():
+    matrix = LabelMatrix.from_counts([[0, 1], [0, 0]], [1000, 1], ["a", "b"])
+    found = disputes(matrix, "f0")
+    assert (found.n, found.right, found.buckets[0].rows) == (1001, 1, 1000)
+    assert worst_quarrel(matrix).rows == 1000

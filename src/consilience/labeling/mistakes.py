@@ -91,7 +91,7 @@ def mistakes(matrix: LabelMatrix, of: str | npt.NDArray[Any] | None = None) -> M
     right[scored] = matrix.labels.meanings[said[scored], matrix.gold[scored]]
     wrong = np.flatnonzero(scored & ~right)
     buckets = _buckets(matrix, said[wrong], matrix.gold[wrong].astype(np.int64), wrong)
-    return Mistakes(who, "gold", tuple(buckets), int(scored.sum()), int(right.sum()), matrix)
+    return Mistakes(who, "gold", tuple(buckets), int(_weights(matrix) @ scored), int(_weights(matrix) @ right), matrix)
 
 
 def disputes(matrix: LabelMatrix, function: str) -> Mistakes:
@@ -118,8 +118,8 @@ def disputes(matrix: LabelMatrix, function: str) -> Mistakes:
         against[wrong] = True
         buckets += _buckets(matrix, own[wrong], other[wrong], wrong, name)
     buckets.sort(key=lambda bucket: -bucket.rows)
-    n = int(compared.sum())
-    return Mistakes(function, "other functions", tuple(buckets), n, n - int(against.sum()), matrix)
+    n = int(_weights(matrix) @ compared)
+    return Mistakes(function, "other functions", tuple(buckets), n, n - int(_weights(matrix) @ against), matrix)
 
 
 def precision_view(matrix: LabelMatrix, function: str) -> View:
@@ -167,10 +167,16 @@ def majority_codes(matrix: LabelMatrix) -> Ints:
     return np.where(clear, counts.argmax(axis=1), ABSTAIN)[matrix.pattern_of_row]
 
 
+def _weights(matrix: LabelMatrix) -> npt.NDArray[np.int64]:
+    """How many rows each row stands for. returns: (n,)."""
+    return np.ones(len(matrix), np.int64) if matrix.counts is None else matrix.counts
+
+
 def _buckets(matrix: LabelMatrix, said: Ints, truth: Ints, places: npt.NDArray[Any], other: str = "") -> list[Bucket]:
     """Rows by (said, truth), the largest first."""
     names = matrix.labels.votes
-    keys, place, counts = np.unique(said * len(names) + truth, return_inverse=True, return_counts=True)
+    keys, place = np.unique(said * len(names) + truth, return_inverse=True)
+    counts = np.bincount(place, _weights(matrix)[places], len(keys))
     found = []
     for key in np.argsort(-counts, kind="stable").tolist():
         ids = tuple(matrix.ids[places[place == key][:EXAMPLES]].to_list())

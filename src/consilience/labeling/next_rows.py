@@ -21,6 +21,7 @@ from consilience.labeling.beliefs import Beliefs, Floats, Predict, openness, smo
 from consilience.labeling.matrix import LabelMatrix, short
 from consilience.views import View
 
+MOST_LABELLED = 1_000  # patterns with gold that others are compared with: those with most
 MOST_PATTERNS = 5_000  # compared with each other: those that are worth most
 
 
@@ -79,7 +80,7 @@ def _greedy(
 ) -> tuple[npt.NDArray[np.int64], Floats]:
     """Patterns, one after the other, with their worth then. A pattern can come again while it has free rows."""
     seen, free = np.zeros(len(votes)), free.copy()
-    for place in np.flatnonzero(labelled).tolist():
+    for place in np.argsort(-labelled, kind="stable")[: min(MOST_LABELLED, int((labelled > 0).sum()))].tolist():
         seen += labelled[place] * _likeness(votes, every[place])
     chosen, worths = [], []
     for _ in range(n):

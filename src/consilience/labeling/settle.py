@@ -76,27 +76,28 @@ def worst_quarrel(matrix: LabelMatrix, *, seed: int = 0) -> Quarrel | None:
     first, second = meanings[matrix.votes[:, i]], meanings[matrix.votes[:, j]]
     rows = np.flatnonzero(first.any(axis=1) & second.any(axis=1) & ~(first & second).any(axis=1))
     first, second = first[rows], second[rows]
+    weights = np.ones(len(rows), np.int64) if matrix.counts is None else matrix.counts[rows]
     known = matrix.gold[rows] >= 0
     truth = np.eye(len(matrix.labels), dtype=bool)[matrix.gold[rows][known]]
-    gold = _sides(truth, first[known], second[known])
-    others = np.zeros(3, int)
+    gold = _sides(truth, first[known], second[known], weights[known])
+    others = np.zeros(3, np.int64)
     for column in range(len(matrix.names)):
         if column not in (i, j):
             said = meanings[matrix.votes[rows, column]]
             spoke = said.any(axis=1)
-            others += _sides(said[spoke], first[spoke], second[spoke])
+            others += _sides(said[spoke], first[spoke], second[spoke], weights[spoke])
     drawn = np.sort(np.random.default_rng(seed).choice(rows, min(EXAMPLES, len(rows)), replace=False))
     a, b = matrix.names[i], matrix.names[j]
     return Quarrel(
-        a, b, len(rows), _three(gold), _three(others), tuple(matrix.ids[drawn].to_list()), _query(matrix, i, j)
+        a, b, int(weights.sum()), _three(gold), _three(others), tuple(matrix.ids[drawn].to_list()), _query(matrix, i, j)
     )
 
 
-def _sides(said: Any, first: Any, second: Any) -> Any:
+def _sides(said: Any, first: Any, second: Any, weights: Any) -> Any:
     """How many votes fit what the first said only, what the second said only, or both or neither. (n, k) each."""
     with_first, with_second = (said & first).any(axis=1), (said & second).any(axis=1)
-    a, b = int((with_first & ~with_second).sum()), int((with_second & ~with_first).sum())
-    return np.array([a, b, len(said) - a - b])
+    a, b = int(weights @ (with_first & ~with_second)), int(weights @ (with_second & ~with_first))
+    return np.array([a, b, int(weights.sum()) - a - b])
 
 
 def _three(counts: Any) -> tuple[int, int, int]:
