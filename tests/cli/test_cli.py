@@ -80,7 +80,7 @@ def test_every_step_says_what_it_did_and_what_comes_next(folder):
         assert f"next: {following}" in done.output or following in done.output.split("next:")[1]
 
 
-@pytest.mark.parametrize("verb", ["apply", "lfs", "show", "fit", "train", "eval", "runs", "doctor"])
+@pytest.mark.parametrize("verb", ["apply", "lfs", "show", "suggest", "fit", "train", "eval", "runs", "doctor"])
 def test_json_is_one_object_with_the_verb_and_what_comes_next(folder, verb):
     ready(folder)
     for earlier in ("apply", "fit", "train"):
@@ -266,7 +266,7 @@ def test_a_row_is_explained_by_its_id(folder):
     assert missing.exit_code == 1 and "There is no row with the id 'nobody'" in missing.output
 
 
-@pytest.mark.parametrize("what", ["matrix", "accuracies", "calibration", "confusions", "dependencies"])
+@pytest.mark.parametrize("what", ["matrix", "conflicts", "accuracies", "calibration", "confusions", "dependencies"])
 def test_every_picture_is_drawn(folder, what):
     ready(folder)
     run("apply")

@@ -18,6 +18,7 @@ from consilience.label_models import plots
 from consilience.label_models.plots import (
     plot_accuracies,
     plot_calibration,
+    plot_conflicts,
     plot_confusions,
     plot_dependencies,
     plot_matrix,
@@ -43,6 +44,7 @@ def drawn(figure):
 def test_every_picture_takes_any_names():
     for figure in (
         plot_matrix(SCORED),
+        plot_conflicts(ODD),
         plot_accuracies(MODEL, intervals(MODEL, ODD, repeats=3), SCORED),
         plot_calibration(MODEL, SCORED),
         plot_calibration(MODEL, ODD),
@@ -60,7 +62,12 @@ def test_any_votes_can_be_drawn(made, make):
     votes, k = made
     matrix = LabelMatrix.from_votes(votes, class_names(k))
     model = make().fit(matrix)
-    for figure in (plot_matrix(matrix), plot_accuracies(model, None, matrix), plot_calibration(model, matrix)):
+    for figure in (
+        plot_matrix(matrix),
+        plot_conflicts(matrix),
+        plot_accuracies(model, None, matrix),
+        plot_calibration(model, matrix),
+    ):
         drawn(figure)
 
 
@@ -88,6 +95,16 @@ def test_functions_are_ordered_by_label_then_by_how_often_they_vote():
 def test_more_labels_than_colours_stay_apart():
     colours = [plots._colour(code) for code in range(12)]
     assert len(set(colours)) == 12 and colours[:8] == list(PALETTE)
+
+
+def test_conflicts_are_numbers_above_the_diagonal_and_agreement_below():
+    matrix = LabelMatrix.from_votes([[0, 1], [0, 0], [0, 0], [0, -1]], ["x", "y"], names=["a", "b"])
+    words = drawn(plot_conflicts(matrix))
+    assert "25" in words and "50" in words
+    many = simulate(200, 60, ["x", "y"], seed=0).matrix
+    assert any(
+        "40 functions with most conflicts of 60" in word.replace("\n", " ") for word in drawn(plot_conflicts(many))
+    )
 
 
 def test_accuracies_are_drawn_where_they_are():

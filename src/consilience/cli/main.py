@@ -22,6 +22,7 @@ from consilience.cli import (
     plot,
     runs,
     show,
+    suggest,
     train,
     trust,
 )
@@ -40,6 +41,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "apply": apply.apply,
     "lfs": lfs.lfs,
     "show": show.show,
+    "suggest": suggest.suggest,
     "fit": fit.fit,
     "explain": explain.explain,
     "plot": plot.plot,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from consilience.project.project import Project
 
-KINDS = ("matrix", "accuracies", "calibration", "confusions", "dependencies")
+KINDS = ("matrix", "conflicts", "accuracies", "calibration", "confusions", "dependencies")
 
 
 def plot(
@@ -36,7 +36,7 @@ def plot(
         figure = _drawn(work, what, on, repeats)
         _save(figure, out)
         talk.say(f"{what} of {on} rows in {out}", what=what, on=on, path=str(out))
-        talk.next("consilience lfs" if what == "matrix" else "consilience explain ID")
+        talk.next("consilience lfs" if what in ("matrix", "conflicts") else "consilience explain ID")
 
 
 def _drawn(work: Project, what: str, on: str, repeats: int) -> Figure:
@@ -45,6 +45,8 @@ def _drawn(work: Project, what: str, on: str, repeats: int) -> Figure:
     matrix = work.open_matrix(on)
     if what == "matrix":
         return plots.plot_matrix(matrix)
+    if what == "conflicts":
+        return plots.plot_conflicts(matrix)
     model = work.label_model()
     if what == "confusions":
         return plots.plot_confusions(model)

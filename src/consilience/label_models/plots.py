@@ -17,6 +17,7 @@ import numpy.typing as npt
 from consilience.errors import ExtraError, ModelError
 from consilience.label_models.base import BaseLabelModel, Floats, best_class, count_votes
 from consilience.label_models.held_out import votes_check
+from consilience.labeling.agreement import agreement
 from consilience.labeling.matrix import LabelMatrix
 from consilience.metrics import Bin, calibration_error, reliability, wilson
 from consilience.views import PALETTE, visible
@@ -34,6 +35,8 @@ SLOTS = 40  # of a histogram of probabilities
 TABLES = 24  # tables of errors, at most
 NUMBERED = 6  # labels up to which tables hold numbers
 LEAST_SHOWN = 0.005  # share of rows below which a cell of a table stays empty
+PAIRED = 40  # functions drawn against each other, at most
+WRITTEN_IN = 16  # of them up to which cells hold numbers
 NODES, EDGES = 60, 120  # of a graph of dependencies, at most
 INK, FAINT = "#222222", "#8a8a8a"
 FIRST, SECOND = PALETTE[0], PALETTE[1]
@@ -247,6 +250,46 @@ def plot_confusions(model: BaseLabelModel) -> Figure:
     notes[0] += "; in % of the rows of that label, if 0.5% or more" if k <= NUMBERED else ""
     notes += [f"the {len(kept)} functions that say most of {len(theta)} are drawn"] if left_out else []
     _finish(figure, "What functions say of rows of each label", notes)
+    return figure
+
+
+def plot_conflicts(matrix: LabelMatrix) -> Figure:
+    """How functions stand to each other: above the diagonal on how many rows they contradict, below on how many agree.
+
+    In percent of all rows. Of more than 40 functions, those with most conflicts are drawn, ordered by the label they
+    mostly say. raises: ExtraError without matplotlib. O(patterns x functions^2).
+
+    >>> from consilience.testing import simulate
+    >>> figure = plot_conflicts(simulate(300, 6, ["ham", "spam"], seed=1).matrix)
+    """
+    found = agreement(matrix)
+    against = found.disagree
+    patterns = matrix.patterns
+    kept = np.sort(np.argsort(-against.sum(axis=1), kind="stable")[:PAIRED])
+    order = kept[_order_of_functions(patterns.votes[:, kept], patterns.counts, len(matrix.labels.votes))]
+    m = len(order)
+    n, some = max(matrix.n_rows, 1), np.ix_(order, order)
+    upper, lower = np.triu(np.ones((m, m), bool), 1), np.tril(np.ones((m, m), bool), -1)
+    drawn = ((upper, against[some] / n, "Oranges"), (lower, found.agree[some] / n, "Blues"))
+    most = max(float(shares[part].max(initial=0.0)) for part, shares, _ in drawn) or 1.0
+    size = min(max(3.4 + 0.32 * m, 4.5), 15.0)
+    figure = _figure(size + 0.8, size)
+    axes = figure.subplots()
+    for part, shares, colours in drawn:
+        axes.imshow(np.ma.masked_where(~part, shares), cmap=colours, vmin=0, vmax=1.15 * most)
+        for y, x in np.argwhere(part) if m <= WRITTEN_IN else ():
+            share = shares[y, x]
+            dark = share > 0.6 * most
+            shown = f"{100 * share:.0f}" if share >= LEAST_SHOWN else ""
+            axes.text(x, y, shown, ha="center", va="center", fontsize=7, color="white" if dark else INK)
+    _name_columns(axes, [matrix.names[j] for j in order])
+    axes.set_yticks(range(m), labels=[_cut(matrix.names[j]) for j in order], **_text(8))
+    axes.tick_params(axis="y", length=0)
+    notes = ["above the diagonal: on how many of all rows two contradict each other, in %; below: agree"]
+    notes += (
+        [f"the {m} functions with most conflicts of {len(matrix.names)} are drawn"] if m < len(matrix.names) else []
+    )
+    _finish(figure, "Conflicts", notes)
     return figure
 
 

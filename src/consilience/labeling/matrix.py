@@ -302,19 +302,19 @@ class LabelMatrix:
         columns = ["id", *(["text"] if texts else []), "votes", *(["gold"] if self.n_gold else [])]
         lines = []
         for place in range(min(rows, len(self))):
-            votes = self._votes_of(place)
+            votes = self.votes_of(place)
             gold = self.labels.decode([int(self.gold[place])])
             lines.append(
                 [
                     str(self.ids[place]),
-                    *([_short(texts[place])] if texts else []),
+                    *([short(texts[place])] if texts else []),
                     votes,
                     *(gold if self.n_gold else []),
                 ]
             )
         return View(columns, lines, notes=[repr(self)])
 
-    def _votes_of(self, place: int) -> Marked:
+    def votes_of(self, place: int) -> Marked:
         """Who said what of one row, to read."""
         row = self.votes[place]
         votes = [(self.functions[j].name, int(row[j])) for j in np.flatnonzero(row >= 0)]
@@ -353,6 +353,7 @@ def vote_type(n_classes: int) -> type[np.signedinteger[Any]]:
     return np.int8 if n_classes < 127 else np.int16
 
 
-def _short(text: str, limit: int = 110) -> str:
+def short(text: str, limit: int = 110) -> str:
+    """A text on one line, cut where it is too long."""
     flat = " ".join(str(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

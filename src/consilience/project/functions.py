@@ -22,6 +22,7 @@ from consilience.labeling.lookup import Lookup, lookup
 from consilience.labeling.pattern import pattern
 from consilience.labeling.recorded import recorded
 from consilience.project.trust import require_trust
+from consilience.store.files import replacing
 
 DECLARED = "lfs.toml"
 WRITTEN = "lfs.py"
@@ -55,6 +56,34 @@ def declared_functions(path: Path) -> list[LabelingFunction]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FunctionError(f"{path} cannot be read: {error}.\nFix: correct that line.") from None
     return [function for name, table in tables.items() for function in _declared(path, name, table)]
+
+
+def declared_names(path: Path) -> list[str]:
+    """Names of the tables of a TOML file of functions; none if there is no such file or it cannot be read."""
+    try:
+        return list(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return []
+
+
+def declare(path: Path, tables: Sequence[str]) -> None:
+    """Append functions to a TOML file, whole or not at all; what stands there stays, comments too.
+
+    tables: the lines of each, as `consilience.labeling.suggest.declaration` writes them.
+    raises: FunctionError if the file cannot be read, or has a function of such a name.
+    """
+    try:
+        before = path.read_bytes().decode("utf-8") if path.is_file() else ""
+        gap = "" if not before or before.endswith("\n") else "\n"
+        after = before + gap + "".join(f"\n{table}" for table in tables)
+        tomllib.loads(after)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FunctionError(
+            f"{path} would not be readable with the new functions: {error}.\n"
+            "Fix: correct the file, or give them other names."
+        ) from None
+    with replacing(path.resolve()) as out:  # a link stays a link
+        out.write(after.encode("utf-8"))
 
 
 @dataclass(frozen=True)
