@@ -268,9 +268,7 @@ def extend(
     if checked is None:
         extender.fit(matrix.take(support), vectors[support])
     else:
-        extender.fit(
-            matrix.take(support), vectors[support], dev=matrix.take(checked), dev_embeddings=vectors[checked]
-        )
+        extender.fit(matrix.take(support), vectors[support], dev=matrix.take(checked), dev_embeddings=vectors[checked])
     return extender.transform(matrix, vectors)
 
 

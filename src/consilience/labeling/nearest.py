@@ -56,7 +56,12 @@ def as_vectors(embeddings: npt.ArrayLike, n: int, d: int | None = None) -> Float
     raises: DataError for another shape, for no numbers, and for NaN or infinite values, naming the first such row.
     """
     vectors = np.asarray(embeddings)
-    if vectors.ndim != 2 or vectors.shape[0] != n or not vectors.shape[1] or vectors.shape[1] != (d or vectors.shape[1]):
+    if (
+        vectors.ndim != 2
+        or vectors.shape[0] != n
+        or not vectors.shape[1]
+        or vectors.shape[1] != (d or vectors.shape[1])
+    ):
         raise DataError(
             f"Embeddings of shape {vectors.shape} do not belong to {n} rows{f' of {d} dimensions' if d else ''}.\n"
             "Fix: give one vector a row, in the rows' order, all made by one encoder."
