@@ -160,7 +160,7 @@ class MiniLM:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the model's files."""
-        files = sorted(self.folder.glob("*.json")) + [self.folder / "model.safetensors"]
+        files = [*sorted(self.folder.glob("*.json")), self.folder / "model.safetensors"]
         return _hash("minilm", *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
 
     @cached_property
@@ -169,7 +169,15 @@ class MiniLM:
         with _offline():
             from sentence_transformers import SentenceTransformer
 
-            return SentenceTransformer(folder, device="cpu", local_files_only=True)
+            from transformers.utils import logging
+
+            drawn = logging.is_progress_bar_enabled()
+            logging.disable_progress_bar()  # libraries do not print
+            try:
+                return SentenceTransformer(folder, device="cpu", local_files_only=True)
+            finally:
+                if drawn:
+                    logging.enable_progress_bar()
 
     def __call__(self, texts: Texts, /) -> Vectors:
         """One vector a text; texts of like length are read together."""
@@ -328,7 +336,7 @@ def text_key(text: str) -> bytes:
 
 
 class VectorCache:
-    """A folder of vectors by key, of one encoder. Files are named by what they hold: damage shows, and they are dropped.
+    """A folder of vectors by key, of one encoder. Files are named by what they hold: damage shows, and is dropped.
 
     Several processes may read and write at once: each writes whole files of its own, and what two of them made twice
     is the same.
@@ -395,7 +403,7 @@ def _of_length_one(vectors: Any) -> Vectors:
     """Rows divided by their length; zeros stay."""
     array = np.asarray(vectors, np.float32)
     length = np.sqrt(np.einsum("nd,nd->n", array, array))[:, None]
-    return array / np.where(length > 0, length, np.float32(1.0))
+    return np.asarray(array / np.where(length > 0, length, 1.0), np.float32)
 
 
 def _hash(*parts: object) -> str:

@@ -4,8 +4,8 @@ Reads a label matrix with a vector for each row; extends the votes (see labeling
 them, and gives the probabilities of any rows that have votes and vectors, the rows nobody voted on included.
 
 Source: Chen et al. 2020, "Train and You'll Miss It" (Epoxy); partitions: Chen et al. 2022 (Liger).
-Departs: any label model and any number of labels; radii without gold (see labeling/radii.py); with gold, whether to
-extend at all, and the class balance, are decided on dev rows and never on rows to be predicted.
+Departs: any label model and any number of labels; radii without gold (see labeling/radii.py); with gold, what is
+tuned is tuned on dev rows, and nothing on rows to be predicted.
 """
 
 from __future__ import annotations
@@ -101,12 +101,17 @@ class Epoxy:
         """
         vectors = as_vectors(embeddings, len(matrix))
         shares = _shares(class_balance, matrix.labels)
+        given: dict[str, Any] = {"class_balance": class_balance, "seed": seed}
+
+        def right(train: LabelMatrix, checked: LabelMatrix) -> npt.NDArray[np.bool_]:
+            """Of which rows with gold a label model of these votes is right."""
+            return np.asarray(self._fresh().fit(train, gold=gold, **given).predict_codes(checked) == checked.gold)
+
         self.extender_ = self._extender(seed).fit(
-            matrix, vectors, dev=dev, dev_embeddings=dev_embeddings, class_balance=shares
+            matrix, vectors, dev=dev, dev_embeddings=dev_embeddings, class_balance=shares, score=right
         )
         self.labels_ = matrix.labels
         extended = self.extender_.transform(matrix, vectors)
-        given: dict[str, Any] = {"class_balance": class_balance, "seed": seed}
         self.model_ = self._fresh().fit(extended, gold=gold, **given)
         self._fit_partitions(extended, vectors, gold, given, seed)
         return self

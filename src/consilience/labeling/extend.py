@@ -10,7 +10,7 @@ if there is none, without gold (see radii.py); large searches look into parts of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -22,13 +22,30 @@ from consilience.data.table import Table
 from consilience.errors import VoteError, nearest
 from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.nearest import INDICES, METRICS, Nearest, Support, as_vectors, make_support
-from consilience.labeling.radii import Reach, Space, reach, views
+from consilience.labeling.radii import Known, Reach, Space, reach, views
+from consilience.progress import track
 from consilience.store.arrays import Arrays
 
 Floats = npt.NDArray[np.float64]
+Score = Callable[[LabelMatrix, LabelMatrix], npt.NDArray[Any]]
 Radii = float | Sequence[float] | npt.NDArray[Any] | None
 JUDGED = 10_000  # rows, at most, by which radii are judged
 GOLD_ENOUGH = 20  # rows of it from which the class balance is taken
+
+
+SHARED = 9  # radii for all functions alike that are tried on dev rows
+CLEARLY = 2.0  # standard errors by which other radii must be right more often on dev rows
+GOLD_PRIOR = 5.0  # rows of dev that the estimate by votes is worth, of how often extended votes are right
+
+
+def by_counting(train: LabelMatrix, dev: LabelMatrix) -> npt.NDArray[np.bool_]:
+    """Of which rows with gold most votes are right; among labels with as many, the one with most votes on train."""
+    tables = np.vstack(
+        [dev.labels.meanings / dev.labels.meanings.sum(axis=1, keepdims=True), np.zeros(len(dev.labels))]
+    )
+    usual = sum(tables[column].sum(axis=0) for column in train.votes.T)
+    counts = sum((tables[column] for column in dev.votes.T), np.zeros((len(dev), len(dev.labels))))
+    return np.asarray((counts + 1e-6 * usual / max(usual.sum(), 1.0)).argmax(axis=1) == dev.gold)
 
 
 class EmbeddingExtender:
@@ -81,13 +98,16 @@ class EmbeddingExtender:
         dev: LabelMatrix | None = None,
         dev_embeddings: npt.ArrayLike | None = None,
         class_balance: Sequence[float] | None = None,
+        score: Score | None = None,
     ) -> Self:
         """Take the votes of train rows as support, and learn radii if none were given.
 
         matrix: votes of the train rows; of these alone votes are carried over. embeddings: (n, d), a vector a row.
         dev, dev_embeddings: rows with gold and their vectors, apart from the train rows: on them extended votes are
             checked. Without, votes are checked by what the other functions say of the train rows.
-        class_balance: (k,) share of each label; default that of 20 or more rows of dev, else even.
+        class_balance: (k,) share of each label; default that of 20 or more rows of dev, else what votes say of it.
+        score: what judges radii on dev: given the extended train votes and the extended votes of the rows with gold,
+            says of which of these it is right, as (g,) bools; default counts votes.
         raises: DataError for vectors that do not fit; VoteError for radii or a dev matrix that do not.
 
         One search of at most 10,000 train rows for radii, and one of all to see what is gained.
@@ -97,11 +117,13 @@ class EmbeddingExtender:
         self.support_ = make_support(matrix.votes, vectors, self.metric, self.index, self.seed)
         m = len(matrix.names)
         if self.radii is None:
-            found = self._learned(matrix, vectors, dev, dev_embeddings, class_balance)
+            learned = self._by_votes(matrix, vectors, _balance(matrix.labels, dev, class_balance))
+            found = learned if dev is None else self._by_gold(matrix, vectors, learned, dev, dev_embeddings, score)
         else:
             found = Reach(_given(self.radii, m), np.full(m, np.nan))
         self.radii_, self.est_vote_precision_ = found
-        gained = self._extended(matrix, vectors, "seeing what is gained")[1]
+        near = self.support_.nearest(vectors, what="seeing what is gained")
+        gained = self._new(matrix, near, self.radii_)
         self.coverage_gain_ = gained.sum(axis=0) / max(len(matrix), 1)
         self.est_vote_precision_ = np.where(gained.any(axis=0), self.est_vote_precision_, np.nan)
         return self
@@ -115,60 +137,79 @@ class EmbeddingExtender:
         """
         self._check(matrix)
         vectors = as_vectors(embeddings, len(matrix), self._dimensions)
-        votes, _ = self._extended(matrix, vectors, f"extending votes on {len(matrix)} rows")
+        near = self.support_.nearest(vectors, what=f"extending votes on {len(matrix)} rows")
+        return self._with(matrix, near, self.radii_)
+
+    def _new(self, matrix: LabelMatrix, near: Nearest, radii: Floats) -> npt.NDArray[np.bool_]:
+        """Where functions newly vote. returns: (n, m)."""
+        close = near.nearness > radii if self.metric == "cosine" else near.nearness < radii
+        return np.asarray(close & (matrix.votes < 0) & (near.votes >= 0))
+
+    def _with(self, matrix: LabelMatrix, near: Nearest, radii: Floats) -> LabelMatrix:
+        """The matrix with the votes that are near enough."""
+        votes = np.where(self._new(matrix, near, radii), near.votes.astype(matrix.votes.dtype), matrix.votes)
         functions = [replace(info, from_store=False) for info in matrix.functions]
         return LabelMatrix(
             np.asfortranarray(votes), matrix.labels, matrix.ids, functions, matrix.gold, matrix.table, matrix.counts
         )
 
-    def _extended(self, matrix: LabelMatrix, vectors: Any, what: str) -> tuple[Any, npt.NDArray[np.bool_]]:
-        """Votes with those that are near enough, and where they are new."""
-        near = self.support_.nearest(vectors, what=what)
-        close = near.nearness > self.radii_ if self.metric == "cosine" else near.nearness < self.radii_
-        new = close & (matrix.votes < 0) & (near.votes >= 0)
-        return np.where(new, near.votes.astype(matrix.votes.dtype), matrix.votes), new
+    def _by_votes(self, matrix: LabelMatrix, vectors: Any, balance: Floats | None) -> Reach:
+        """Radii by what functions say of each other's extended votes on train rows."""
+        meanings, patterns = matrix.labels.meanings, matrix.patterns
+        seen = views(patterns.votes, patterns.counts.astype(np.float64), meanings, balance)
+        some = slice(None, None, max(1, -(-len(matrix) // JUDGED)))
+        near = self.support_.nearest(vectors[some], self.support_.group[some], what="learning radii")
+        known = Known(matrix.votes[some] < 0, seen.p[matrix.pattern_of_row[some]])
+        sign = -1 if self.metric == "cosine" else 1
+        return reach(near, known, seen, matrix.votes, Space(meanings, meanings @ seen.balance, sign, self._nowhere))
 
-    def _learned(
+    def _by_gold(
         self,
         matrix: LabelMatrix,
         vectors: Any,
-        dev: LabelMatrix | None,
-        dev_embeddings: npt.ArrayLike | None,
-        class_balance: Sequence[float] | None,
-    ) -> Reach:
-        """Radii by the train rows' votes and, if there is a dev matrix, by its gold."""
-        balance = _balance(matrix.labels, dev, class_balance)
-        meanings = matrix.labels.meanings
-        patterns = matrix.patterns
-        seen = views(patterns.votes, patterns.counts.astype(np.float64), meanings, balance)
-        step = max(1, -(-len(matrix) // JUDGED))
-        some = slice(None, None, step)
-        near = self.support_.nearest(vectors[some], self.support_.group[some], what="learning radii")
-        silent, p = matrix.votes[some] < 0, seen.p[matrix.pattern_of_row[some]]
-        if dev is not None:
-            near, silent, p = self._with_dev(near, silent, p, dev, dev_embeddings, balance)
-        sign, none = (-1, 1.0) if self.metric == "cosine" else (1, 0.0)
-        return reach(near, silent, p, seen, matrix.votes, Space(meanings, meanings @ balance, sign, none))
-
-    def _with_dev(
-        self,
-        near: Nearest,
-        silent: npt.NDArray[np.bool_],
-        p: Floats,
+        learned: Reach,
         dev: LabelMatrix,
         dev_embeddings: npt.ArrayLike | None,
-        balance: Floats,
-    ) -> tuple[Nearest, npt.NDArray[np.bool_], Floats]:
-        """The same with the rows of dev, of whose label gold is sure."""
+        score: Score | None,
+    ) -> Reach:
+        """The learned radii, none, or one radius for all functions, whichever is right on most rows of dev.
+
+        What was learned is left only for what is clearly better.
+        """
         self._check(dev)
         if dev_embeddings is None:
             raise VoteError("The dev rows have no embeddings.\nFix: give dev_embeddings, a vector for each row of dev.")
-        known = np.flatnonzero(dev.gold >= 0)
-        vectors = as_vectors(dev_embeddings, len(dev), self._dimensions)[known]
-        more = self.support_.nearest(vectors, what="learning radii from gold")
-        sure = np.eye(len(balance))[dev.gold[known]]
-        both = Nearest(*(np.concatenate([a, b]) for a, b in zip(near, more, strict=True)))
-        return both, np.concatenate([silent, dev.votes[known] < 0]), np.concatenate([p, sure])
+        dev_vectors = as_vectors(dev_embeddings, len(dev), self._dimensions)
+        places = np.flatnonzero(dev.gold >= 0)
+        if not len(places):
+            raise VoteError("None of the dev rows has gold.\nFix: give rows with gold, or leave out dev.")
+        dev = dev.take(places)
+        of_dev = self.support_.nearest(dev_vectors[places], what="learning radii from gold")
+        of_train = self.support_.nearest(vectors, what="learning radii from gold")
+        reached = of_dev.nearness[np.isfinite(of_dev.nearness) & (dev.votes < 0)]
+        shared = np.quantile(reached, np.linspace(0, 1, SHARED + 2)[1:-1]) if len(reached) else np.empty(0)
+        nowhere = np.full(len(learned.radii), self._nowhere)
+        tried = [learned.radii, nowhere, *(np.full(len(nowhere), radius) for radius in np.unique(shared))]
+        judge = score or by_counting
+        right = [
+            judge(self._with(matrix, of_train, radii), self._with(dev, of_dev, radii))
+            for radii in track(tried, "comparing radii on gold")
+        ]
+        best = 0
+        for place, others in enumerate(right):
+            gain = others.astype(np.float64) - right[0]
+            lead = others.sum() > right[best].sum()
+            if lead and gain.sum() > max(CLEARLY * float(np.sqrt(np.square(gain).sum())), 1.0):
+                best = place
+        new = self._new(dev, of_dev, tried[best])
+        correct = dev.labels.meanings.T[dev.gold[:, None], of_dev.votes] & new
+        total = new.sum(axis=0)
+        smoothed = (correct.sum(axis=0) + GOLD_PRIOR * np.nan_to_num(learned.precision, nan=0.5)) / (total + GOLD_PRIOR)
+        return Reach(tried[best], smoothed)
+
+    @property
+    def _nowhere(self) -> float:
+        return 1.0 if self.metric == "cosine" else 0.0
 
     @property
     def _dimensions(self) -> int:
@@ -291,8 +332,8 @@ def _given(radii: Radii, m: int) -> Floats:
     return np.broadcast_to(array, m).copy()
 
 
-def _balance(labels: Labels, dev: LabelMatrix | None, given: Sequence[float] | None) -> Floats:
-    """Share of each label: as given, as in dev, or even. returns: (k,)."""
+def _balance(labels: Labels, dev: LabelMatrix | None, given: Sequence[float] | None) -> Floats | None:
+    """Share of each label, as given or as in dev; None if neither says. returns: (k,)."""
     k = len(labels)
     if given is not None:
         shares = np.asarray(given, np.float64)
@@ -300,6 +341,6 @@ def _balance(labels: Labels, dev: LabelMatrix | None, given: Sequence[float] | N
             raise VoteError(f"The class balance {given} is none for {k} labels.\nFix: give shares that sum to 1.")
         return shares
     if dev is None or dev.n_gold < GOLD_ENOUGH:
-        return np.full(k, 1 / k)
+        return None
     counts = np.bincount(dev.gold[dev.gold >= 0], minlength=k) + 1.0
     return np.asarray(counts / counts.sum())

@@ -88,7 +88,7 @@ def unit(vectors: Floats) -> npt.NDArray[np.float32]:
 
 
 def twins(vectors: Floats, grid: float) -> tuple[Places, Places]:
-    """Rows that are nearly identical: they round alike on a grid. returns: place of one row of each set, set of each row.
+    """Rows that are nearly identical: they round alike on a grid. returns: one row of each set, and the set of each row.
 
     A pair on two sides of a step of the grid stays apart, which only costs time.
     """

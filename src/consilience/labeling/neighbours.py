@@ -112,9 +112,7 @@ class Neighbours(LabelingFunction):
             name = self.vectors
             return batch.shared(("neighbours", name), lambda: unit(_column_of_vectors(batch, name)))
         key = ("neighbours", self.column, self._encoder_fingerprint)
-        return batch.shared(
-            key, lambda: unit(embed(batch.text(self.column), self.encoder, cache=self._kept_in))
-        )
+        return batch.shared(key, lambda: unit(embed(batch.text(self.column), self.encoder, cache=self._kept_in)))
 
     @property
     def _kept_in(self) -> Path | str | None:
@@ -189,7 +187,8 @@ def nearest_label(
         return np.full(n, ABSTAIN, np.int64)
     similar = vectors @ seeds.T
     last = np.partition(similar, -k, axis=1)[:, [-k]]
-    votes = (similar >= last - SAME) & (similar >= min_similarity - SAME) & vectors.any(axis=1)[:, None]
+    near = np.asarray((similar >= last - SAME) & (similar >= min_similarity - SAME))
+    votes = near & np.asarray(vectors.any(axis=1))[:, None]
     counts = np.stack([votes[:, label_of == place].sum(axis=1) for place in range(n_labels)], axis=1)
     most = counts.max(axis=1)
     clear = (most > 0) & ((counts == most[:, None]).sum(axis=1) == 1)
@@ -209,7 +208,7 @@ def _seeds_by_label(seeds: Any, column: str | None, vectors: str | None) -> dict
         if not isinstance(label, str) or not label:
             raise FunctionError(f"{label!r} cannot be a label.\nFix: give seeds by the names of labels.")
         found[label] = _texts_of(label, some) if vectors is None else _vectors_of_label(label, some)
-    widths = {some.shape[1] for some in found.values()} if vectors is not None else set()
+    widths = {np.asarray(some).shape[1] for some in found.values()} if vectors is not None else set()
     if len(widths) > 1:
         raise FunctionError(f"The seeds have vectors of {sorted(widths)} dimensions.\nFix: let one encoder make all.")
     return found

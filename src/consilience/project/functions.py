@@ -16,6 +16,7 @@ from consilience.errors import ConsilienceError, FunctionError, nearest
 from consilience.labeling.expression import expression
 from consilience.labeling.function import LabelingFunction, check_names
 from consilience.labeling.keywords import keywords
+from consilience.labeling.neighbours import neighbours
 from consilience.labeling.pattern import pattern
 from consilience.labeling.recorded import recorded
 from consilience.project.trust import require_trust
@@ -70,6 +71,9 @@ KINDS: dict[str, Declared] = {
     "keywords": Declared(keywords, ("column", "ignore_case")),
     "pattern": Declared(pattern, ("column", "ignore_case")),
     "expression": Declared(expression),
+    "neighbours": Declared(
+        neighbours, ("column", "vectors", "embedding", "k", "min_similarity", "cache"), needs_label=False
+    ),
     "recorded": Declared(recorded, ("labels",), needs_label=False),
 }
 
