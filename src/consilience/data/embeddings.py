@@ -168,16 +168,16 @@ class MiniLM:
         folder = str(self.folder)
         with _offline():
             from sentence_transformers import SentenceTransformer
-
             from transformers.utils import logging
 
-            drawn = logging.is_progress_bar_enabled()
-            logging.disable_progress_bar()  # libraries do not print
+            drawing: Any = logging
+            drawn = drawing.is_progress_bar_enabled()
+            drawing.disable_progress_bar()  # libraries do not print
             try:
                 return SentenceTransformer(folder, device="cpu", local_files_only=True)
             finally:
                 if drawn:
-                    logging.enable_progress_bar()
+                    drawing.enable_progress_bar()
 
     def __call__(self, texts: Texts, /) -> Vectors:
         """One vector a text; texts of like length are read together."""

@@ -31,7 +31,7 @@ INDICES = ("auto", "exact", "cells", "hnsw")
 SAME = 1e-6  # similarities (and distances, in units of the rows' spread) closer than this are equal
 TWIN_GRID = 1e-3  # vectors that round alike on this grid are one row (in units of a typical length, for distances)
 QUERIES, SUPPORTERS = 1024, 2048  # rows in a block: together they fit a cache
-EXACT_UP_TO = 1.5e12  # multiplications from which "auto" looks into cells only: about 15 s of one core
+EXACT_UP_TO = 1e12  # multiplications, for as many rows as there are supporters, up to which "auto" is exact
 PROBES = 16  # cells looked into
 ROUNDS = 8  # of k-means
 SAMPLE = 50  # rows a cell from which k-means learns
@@ -88,7 +88,7 @@ def unit(vectors: Floats) -> npt.NDArray[np.float32]:
 
 
 def twins(vectors: Floats, grid: float) -> tuple[Places, Places]:
-    """Rows that are nearly identical: they round alike on a grid. returns: one row of each set, and the set of each row.
+    """Rows that are nearly identical: they round alike on a grid. returns: one row of each set, the set of each row.
 
     A pair on two sides of a step of the grid stays apart, which only costs time.
     """
@@ -151,7 +151,7 @@ class Support:
         )
         if not n or not len(self.vectors):
             return out
-        chosen = self._chosen(n)
+        chosen = self._chosen
         ask = {"exact": self._exact, "cells": self._in_cells, "hnsw": self._in_graphs}[chosen]
         if chosen == "hnsw":
             _ = [self._graph(j) for j in range(self.m)]  # once, before threads ask for them
@@ -179,11 +179,12 @@ class Support:
     def _none(self) -> float:
         return -np.inf if self.metric == "cosine" else np.inf
 
-    def _chosen(self, n: int) -> str:
-        """The way to search for n vectors."""
+    @property
+    def _chosen(self) -> str:
+        """The way to search: of the support alone, or votes would depend on how many rows are asked at a time."""
         if self.index != "auto":
             return self.index
-        return "exact" if n * self.vectors.size <= EXACT_UP_TO else "cells"
+        return "exact" if len(self.vectors) * self.vectors.size <= EXACT_UP_TO else "cells"
 
     # what channels have nearest
 

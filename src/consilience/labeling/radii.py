@@ -169,7 +169,7 @@ class Space(NamedTuple):
 
 
 class Bands(NamedTuple):
-    """Votes of like nearness, nearest first. edges: (b+1,) places; precision: (b,), never rising; cautious: a lower one."""
+    """Votes of like nearness, nearest first. edges: (b+1,) places; precision: (b,), never rising; cautious: below."""
 
     edges: npt.NDArray[np.int64]
     precision: Floats
