@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import consilience as cs
 from consilience.errors import DataError, VoteError
+from consilience.label_models import Epoxy
 from consilience.labeling.extend import EmbeddingExtender
 from consilience.labeling.matrix import LabelMatrix
-from consilience.label_models import Epoxy
 
 LABELS = ["low", "high"]
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.reference.nearest import extended
 
 from consilience.errors import DataError
 from consilience.labeling import nearest
 from consilience.labeling.extend import EmbeddingExtender
 from consilience.labeling.matrix import LabelMatrix
 from consilience.labeling.nearest import as_vectors, make_support, twins, unit
-from tests.reference.nearest import extended
 
 LABELS = ["ham", "spam", "eggs"]
 

@@ -267,7 +267,9 @@ def _texts(rows: Any, column: str | None) -> pl.Series:
     try:
         return (rows if isinstance(rows, pl.Series) else pl.Series(list(rows), dtype=pl.String)).cast(pl.String)
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"These are no texts: {error}.\nFix: give strings, None where there is none.") from None
+        raise DataError(
+            f"These are no texts: {str(error).splitlines()[0]}.\nFix: give strings, None where there is none."
+        ) from None
 
 
 def _encoded(encoder: Any, texts: list[str], kept: VectorCache | None) -> Vectors:

@@ -62,6 +62,9 @@ class Neighbours(LabelingFunction):
         self.encoder = encoder_named(embedding) if isinstance(embedding, str) else embedding
         if vectors is None and not callable(self.encoder):
             raise FunctionError(f"{embedding!r} cannot make vectors.\nFix: name an encoder, or give a callable.")
+        # taken once: what a callable remembers while it runs must not make it another
+        named = vectors is not None or hasattr(self.encoder, "fingerprint")
+        self._code = None if named else code_fingerprint(self.encoder)
         self.seeds = _seeds_by_label(seeds, column, vectors)
         self.labels = tuple(self.seeds)
         counts = ", ".join(f"{len(some)} of {label}" for label, some in self.seeds.items())
@@ -77,8 +80,7 @@ class Neighbours(LabelingFunction):
 
     @property
     def _encoder_fingerprint(self) -> str:
-        own = getattr(self.encoder, "fingerprint", None)
-        return own if isinstance(own, str) else code_fingerprint(self.encoder)
+        return self._code if self._code is not None else str(self.encoder.fingerprint)
 
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """The label most of the nearest seeds have that are near enough; none if two have as many.
@@ -116,7 +118,7 @@ class Neighbours(LabelingFunction):
 
     @property
     def _kept_in(self) -> Path | str | None:
-        return self.cache if isinstance(getattr(self.encoder, "fingerprint", None), str) else None
+        return self.cache if self._code is None else None
 
     def _seed_vectors(self) -> tuple[Vectors, npt.NDArray[np.int64]]:
         """Vectors of all seeds, of length 1, and the place of each one's label; those without direction left out."""
