@@ -16,7 +16,7 @@ import consilience
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["README.md", "docs/tutorial.md", "docs/concepts.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/concepts.md", "docs/embeddings.md"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Nearest supporters: as the plain version finds them, however the search is cut, and near enough when it is not exact."""
+"""Nearest supporters: as the plain version finds them, however the search is cut."""
 
 from __future__ import annotations
 

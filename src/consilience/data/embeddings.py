@@ -231,7 +231,7 @@ def embed(
 
     >>> import consilience as cs
     >>> vectors = cs.embed(["please subscribe", "please, subscribe!", "a lovely song", None])
-    >>> (vectors @ vectors[0]).round(1).tolist()
+    >>> (vectors @ vectors[0]).astype(float).round(1).tolist()
     [1.0, 0.9, 0.0, 0.0]
     """
     texts = _texts(rows, column)

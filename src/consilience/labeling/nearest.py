@@ -80,11 +80,14 @@ def as_vectors(embeddings: npt.ArrayLike, n: int, d: int | None = None) -> Float
 
 def unit(vectors: Floats) -> npt.NDArray[np.float32]:
     """Vectors of length 1; those without direction stay zero. returns: (n, d) float32."""
-    wide = np.asarray(vectors, np.float64)
-    scale = np.abs(wide).max(axis=1, keepdims=True, initial=0.0)
-    wide = wide / np.where(scale > 0, scale, 1.0)  # first, so that squares neither overflow nor vanish
-    length = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
-    return np.asarray(wide / np.where(length > 0, length, 1.0), np.float32)
+    made = np.empty(vectors.shape, np.float32)
+    for start in range(0, len(vectors), QUERIES):
+        wide = np.asarray(vectors[start : start + QUERIES], np.float64)
+        scale = np.abs(wide).max(axis=1, keepdims=True, initial=0.0)
+        wide = wide / np.where(scale > 0, scale, 1.0)  # first, so that squares neither overflow nor vanish
+        length = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
+        made[start : start + QUERIES] = wide / np.where(length > 0, length, 1.0)
+    return made
 
 
 def twins(vectors: Floats, grid: float) -> tuple[Places, Places]:
@@ -129,7 +132,7 @@ class Support:
 
     def prepared(self, vectors: Floats) -> Floats:
         """Vectors as this support compares them: of length 1, or in double precision."""
-        return unit(vectors) if self.metric == "cosine" else np.asarray(vectors, np.float64)
+        return unit(np.asarray(vectors)) if self.metric == "cosine" else np.asarray(vectors, np.float64)
 
     def channels_of(self, j: int) -> Places:
         """The channels of one function."""
