@@ -39,13 +39,18 @@ GOLD_PRIOR = 5.0  # rows of dev that the estimate by votes is worth, of how ofte
 
 
 def by_counting(train: LabelMatrix, dev: LabelMatrix) -> npt.NDArray[np.bool_]:
-    """Of which rows with gold most votes are right; among labels with as many, the one with most votes on train."""
+    """Of which rows with gold most votes are right.
+
+    Of labels with as many it takes the one with fewest votes on train, as MajorityVote; without votes that with most.
+    """
     tables = np.vstack(
         [dev.labels.meanings / dev.labels.meanings.sum(axis=1, keepdims=True), np.zeros(len(dev.labels))]
     )
     usual = sum(tables[column].sum(axis=0) for column in train.votes.T)
     counts = sum((tables[column] for column in dev.votes.T), np.zeros((len(dev), len(dev.labels))))
-    return np.asarray((counts + 1e-6 * usual / max(usual.sum(), 1.0)).argmax(axis=1) == dev.gold)
+    usual = 1e-6 * usual / max(usual.sum(), 1.0)
+    silent = ~dev.covered[:, None]
+    return np.asarray(np.where(silent, usual, counts - usual).argmax(axis=1) == dev.gold)
 
 
 class EmbeddingExtender:
