@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from consilience.data.embeddings import embed as embed
     from consilience.data.label_spaces import TaskGraph as TaskGraph
     from consilience.data.labels import Labels as Labels
     from consilience.data.labels import Not as Not
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from consilience.labeling.crowd import crowd as crowd
     from consilience.labeling.crowd import crowd_matrix as crowd_matrix
     from consilience.labeling.expression import expression as expression
+    from consilience.labeling.extend import extend as extend
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
     from consilience.labeling.lookup import lookup as lookup
     from consilience.labeling.matrix import LabelMatrix as LabelMatrix
+    from consilience.labeling.neighbours import neighbours as neighbours
     from consilience.labeling.pattern import pattern as pattern
     from consilience.labeling.preprocessors import preprocessor as preprocessor
     from consilience.labeling.python import labeling_function as labeling_function
@@ -63,11 +66,14 @@ _HOME = {
     "apply_multi": "labeling.apply_multi",
     "crowd": "labeling.crowd",
     "crowd_matrix": "labeling.crowd",
+    "embed": "data.embeddings",
     "expression": "labeling.expression",
+    "extend": "labeling.extend",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",
     "lookup": "labeling.lookup",
     "model": "end_models.model_function",
+    "neighbours": "labeling.neighbours",
     "pattern": "labeling.pattern",
     "preprocessor": "labeling.preprocessors",
     "read": "data.read",

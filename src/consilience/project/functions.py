@@ -19,6 +19,7 @@ from consilience.labeling.expression import expression
 from consilience.labeling.function import LabelingFunction, check_names
 from consilience.labeling.keywords import keywords
 from consilience.labeling.lookup import Lookup, lookup
+from consilience.labeling.neighbours import neighbours
 from consilience.labeling.pattern import pattern
 from consilience.labeling.recorded import recorded
 from consilience.project.trust import require_trust
@@ -118,6 +119,9 @@ KINDS: dict[str, Declared] = {
     "keywords": Declared(keywords, ("column", "ignore_case")),
     "pattern": Declared(pattern, ("column", "ignore_case")),
     "expression": Declared(expression),
+    "neighbours": Declared(
+        neighbours, ("column", "vectors", "embedding", "k", "min_similarity", "cache"), needs_label=False
+    ),
     "recorded": Declared(recorded, ("labels",), needs_label=False),
     "lookup": Declared(
         _known,

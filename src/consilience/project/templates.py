@@ -17,6 +17,9 @@ DECLARED_TEMPLATE = """\
 # label = "ham"
 # expression = "length(text) < 20"          # SQL condition over the columns
 #
+# [like]
+# neighbours = { spam = ["win a prize"], ham = ["see you at home"] }   # what the most similar example says
+#
 # [anna]
 # recorded = "anna"                         # says what column "anna" says
 #
