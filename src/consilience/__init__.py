@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from consilience.labeling.expression import expression as expression
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
+    from consilience.labeling.lexicon import lexicon as lexicon
     from consilience.labeling.matrix import LabelMatrix as LabelMatrix
     from consilience.labeling.pattern import pattern as pattern
     from consilience.labeling.python import labeling_function as labeling_function
@@ -61,6 +62,7 @@ _HOME = {
     "expression": "labeling.expression",
     "keywords": "labeling.keywords",
     "labeling_function": "labeling.python",
+    "lexicon": "labeling.lexicon",
     "pattern": "labeling.pattern",
     "read": "data.read",
     "recorded": "labeling.recorded",

@@ -6,6 +6,7 @@ Kinds (keywords, pattern, expression, python, recorded) are one file each beside
 from __future__ import annotations
 
 import hashlib
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
@@ -41,13 +42,28 @@ class Batch:
         self.text_column = table.text_column
         self.gold_column = table.gold_column
         self.functions = tuple(functions)
-        self._shared: dict[Hashable, Any] = {}
+        self.owed_s = 0.0  # to be added to the seconds of the function that votes: its share, less what it paid for all
+        self._shared: dict[Hashable, tuple[Any, float]] = {}
 
-    def shared(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What make() gives, made when the first function asks for it by this key: tokens, say, or one pass for all."""
+    def shared(self, key: Hashable, make: Callable[[], Any], *, users: int | None = None) -> Any:
+        """What make() gives, made when the first function asks for it by this key: tokens, say, or one pass for all.
+
+        users: how many functions ask for it, once each: they share the time evenly. None: the first has all of it.
+        """
         if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]
+            began, owed = time.perf_counter(), self.owed_s
+            made = make()
+            seconds = time.perf_counter() - began + self.owed_s - owed
+            self._shared[key] = made, seconds
+            self.owed_s -= seconds if users else 0.0
+        made, seconds = self._shared[key]
+        self.owed_s += seconds / users if users else 0.0
+        return made
+
+    def name_of(self, column: str | None) -> str | None:
+        """The column that is meant: the text column where none is named, which may also be called "text"."""
+        own = column is None or (column == "text" and "text" not in self.frame.columns)
+        return self.text_column if own else column
 
     @cached_property
     def rows(self) -> list[Row]:

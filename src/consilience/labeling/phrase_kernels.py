@@ -1,4 +1,4 @@
-"""The compiled loops under `phrases`: enter phrases into a table, and look for them in texts. Imported when first needed.
+"""The compiled loops under `phrases`: enter phrases into a table, look for them in texts. Imported when first needed.
 
 A phrase is known by the hashes of its beginnings. A token is a run of letters, or one other character that is not
 white space. "check out" has two beginnings that end with a token, "check" and "check out"; the table holds each by its
@@ -7,6 +7,8 @@ hash that is met may lie, so what ends a phrase is compared with it character by
 
 An entry is 64 bits: 32 of the hash, then the phrase that ends here plus one (31 bits), then whether one goes on.
 """
+
+# mypy: disable-error-code="no-untyped-def, assignment"
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @inlined
-def decoded(text, place):  # type: ignore[no-untyped-def]
+def decoded(text, place):
     """The character that begins at a byte, and the byte behind it."""
     first = np.uint32(text[place])
     if first < 0x80:
@@ -58,26 +60,26 @@ def decoded(text, place):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def fold(letters, character):  # type: ignore[no-untyped-def]
+def fold(letters, character):
     """The one case of a character."""
     return letters[1][character] if character < N_CASED else character
 
 
 @inlined
-def longer(state, character):  # type: ignore[no-untyped-def]
+def longer(state, character):
     """The hash of what was hashed, with one more character."""
     return (state ^ np.uint64(character)) * LETTER_STEP
 
 
 @inlined
-def mixed(state):  # type: ignore[no-untyped-def]
+def mixed(state):
     """A hash whose bits are all as good as any other."""
     state = (state ^ (state >> HALF)) * MIX_STEP
     return state ^ (state >> HALF)
 
 
 @inlined
-def token(text, place, end, letters, state):  # type: ignore[no-untyped-def]
+def token(text, place, end, letters, state):
     """Read the token that begins here: the byte behind it, and the hash with it added. White space gives its place."""
     kinds, _, plain = letters
     first, after = decoded(text, place)
@@ -104,7 +106,7 @@ def token(text, place, end, letters, state):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def past_space(text, place, end, kinds):  # type: ignore[no-untyped-def]
+def past_space(text, place, end, kinds):
     """The first byte from here on that is not of white space."""
     while place < end:
         character, after = decoded(text, place)
@@ -115,7 +117,7 @@ def past_space(text, place, end, kinds):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def slot_of(table, hashed):  # type: ignore[no-untyped-def]
+def slot_of(table, hashed):
     """Where the entry of a hash is, or would be."""
     mask = np.uint64(len(table) - 1)
     slot = hashed & mask
@@ -126,7 +128,7 @@ def slot_of(table, hashed):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def same(text, place, stop, phrase, start, end, letters):  # type: ignore[no-untyped-def]
+def same(text, place, stop, phrase, start, end, letters):
     """Whether a stretch of text is the phrase, whatever the case (if it does not count) and the white space."""
     kinds = letters[0]
     while place < stop and start < end:
@@ -142,7 +144,7 @@ def same(text, place, stop, phrase, start, end, letters):  # type: ignore[no-unt
 
 
 @compiled
-def count_tokens(text, letters):  # type: ignore[no-untyped-def]
+def count_tokens(text, letters):
     """How many tokens there are: as many entries a table needs at most."""
     n, place = 0, 0
     while place < len(text):
@@ -153,7 +155,7 @@ def count_tokens(text, letters):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def enter(phrases, offsets, letters, seed, table, first_bits, terms):  # type: ignore[no-untyped-def]
+def enter(phrases, offsets, letters, seed, table, first_bits, terms):
     """Enter phrases (of single spaces) into an empty table. terms: filled with the first phrase each one equals.
 
     returns: whether all went in; if not, two phrases have one hash, and another seed will do.
@@ -189,7 +191,7 @@ def enter(phrases, offsets, letters, seed, table, first_bits, terms):  # type: i
 
 
 @inlined
-def step(text, place, end, letters, table, state):  # type: ignore[no-untyped-def]
+def step(text, place, end, letters, table, state):
     """One token further in a walk: the byte behind it, the hash, and the entry of what was walked (0: none)."""
     after = past_space(text, place, end, letters[0])
     if after > place:
@@ -201,7 +203,7 @@ def step(text, place, end, letters, table, state):  # type: ignore[no-untyped-de
 
 
 @inlined
-def ends_here(entry, text, start, place, phrases, offsets, letters):  # type: ignore[no-untyped-def]
+def ends_here(entry, text, start, place, phrases, offsets, letters):
     """The phrase that the walked text is, or -1."""
     term = np.int64((entry & np.uint64(0xFFFFFFFF)) >> ONE) - 1
     if term >= 0 and same(text, start, place, phrases, offsets[term], offsets[term + 1], letters):
@@ -210,7 +212,7 @@ def ends_here(entry, text, start, place, phrases, offsets, letters):  # type: ig
 
 
 @inlined
-def beginnings(text, place, end, letters, automaton, found):  # type: ignore[no-untyped-def]
+def beginnings(text, place, end, letters, automaton, found):
     """The tokens from here on, of a block of bytes, with which a phrase may begin.
 
     found: filled with where each begins and ends, and its hash. returns: how many, and the byte to go on from.
@@ -231,7 +233,7 @@ def beginnings(text, place, end, letters, automaton, found):  # type: ignore[no-
 
 
 @inlined
-def tokens_of_block(text, place, stop, codes, seed, found):  # type: ignore[no-untyped-def]
+def tokens_of_block(text, place, stop, codes, seed, found):
     """Tokens of ASCII, without branching, for no processor foresees where words end.
 
     returns: how many have ended; then the last character's code, all bytes or-ed, and start and hash of the last token.
@@ -254,7 +256,7 @@ def tokens_of_block(text, place, stop, codes, seed, found):  # type: ignore[no-u
 
 
 @inlined
-def chosen(n, first_bits, found):  # type: ignore[no-untyped-def]
+def chosen(n, first_bits, found):
     """Keep of n tokens those with which a phrase may begin; how many they are."""
     starts, ends, states = found
     bits = np.uint64(len(first_bits) - 1)
@@ -267,7 +269,7 @@ def chosen(n, first_bits, found):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def tokens_slowly(text, place, stop, end, letters, seed, found):  # type: ignore[no-untyped-def]
+def tokens_slowly(text, place, stop, end, letters, seed, found):
     """What `tokens_from` gives, for any characters: the tokens that begin before `stop`."""
     starts, ends, states = found
     n = 0
@@ -283,7 +285,7 @@ def tokens_slowly(text, place, stop, end, letters, seed, found):  # type: ignore
 
 
 @compiled
-def mark(text, text_offsets, first, last, letters, automaton, owners, flags, counts, n_groups):  # type: ignore[no-untyped-def]
+def mark(text, text_offsets, first, last, letters, automaton, owners, flags, counts, n_groups):
     """Set flags and count terms for rows first..last.
 
     owners: of term t, owner_offsets[t] to [t + 1] of slots; groups: of each slot; -1: it has flags (n_flags, rows),
@@ -331,7 +333,7 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
 
 
 @compiled
-def longest(text, text_offsets, first, last, letters, automaton):  # type: ignore[no-untyped-def]
+def longest(text, text_offsets, first, last, letters, automaton):
     """The leftmost-longest terms of rows first..last, none within another. returns: (n, 4) row, start, end, term.
 
     start, end: in characters of the row.
@@ -372,7 +374,7 @@ def longest(text, text_offsets, first, last, letters, automaton):  # type: ignor
 
 
 @compiled
-def n_characters(text, start, stop):  # type: ignore[no-untyped-def]
+def n_characters(text, start, stop):
     """Characters in a stretch of bytes."""
     n = 0
     for place in range(start, stop):

@@ -6,19 +6,22 @@ what `phrase_pattern` says as a regular expression. Linear in the text; see `phr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consilience.labeling.function import Batch
 from consilience.labeling.letters import OTHER, letters
 
 BYTES_A_THREAD = 4_000_000  # of text: less is not worth another thread
+START_S = 1.0  # to load the compiled loops; more the first time ever, when they are compiled
 SEEDS = 64  # hashes of two of a million phrases collide once in a million seeds
 
 Ints = npt.NDArray[np.int64]
@@ -51,6 +54,62 @@ class Hits:
 
     flags: dict[str, npt.NDArray[np.bool_]]
     counts: dict[str, npt.NDArray[np.uint16]]
+
+
+@runtime_checkable
+class LooksForPhrases(Protocol):
+    """A labeling function whose votes hang on phrases in one column."""
+
+    column: str | None
+    ignore_case: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """The key of its phrase set."""
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """What it looks for."""
+
+
+def hits_on(batch: Batch, function: LooksForPhrases) -> Hits:
+    """What the batch has of the phrases of a function, found in one pass with those of all that look where it does."""
+    together = companions(function, batch)
+    sets = tuple({one.fingerprint: one.phrase_set for one in together}.values())
+    text = batch.text(function.column)
+    key = ("phrases", batch.name_of(function.column), function.ignore_case, sets)
+    return batch.shared(key, lambda: automaton(sets, function.ignore_case).look(text), users=len(together))
+
+
+def companions(function: LooksForPhrases, batch: Batch) -> list[LooksForPhrases]:
+    """The functions of a batch that look for phrases in the same column by the same case rule, with this one."""
+    column = batch.name_of(function.column)
+    found: list[LooksForPhrases] = [
+        one
+        for one in batch.functions
+        if isinstance(one, LooksForPhrases)
+        and batch.name_of(one.column) == column
+        and one.ignore_case == function.ignore_case
+    ]
+    return found if any(one.fingerprint == function.fingerprint for one in found) else [function]
+
+
+def worth_a_pass(function: LooksForPhrases, batch: Batch) -> bool:
+    """Whether one pass for all costs less than a regular expression for each. Figures: measured on short texts."""
+    return batch.shared(
+        ("worth a pass", batch.name_of(function.column), function.ignore_case, len(companions(function, batch))),
+        lambda: _pass_is_cheaper(companions(function, batch), batch.text(function.column)),
+    )
+
+
+def _pass_is_cheaper(functions: Sequence[LooksForPhrases], text: pl.Series) -> bool:
+    if any(one.phrase_set.classes is not None for one in functions):
+        return True  # there is one anyway
+    megabytes = int(text.str.len_bytes().sum()) / 1e6
+    n_phrases = sum(len(one.phrase_set.phrases) for one in functions)
+    ready = "consilience.labeling.phrase_kernels" in sys.modules
+    by_expressions = 1.2e-3 * megabytes * len(functions) + 15e-6 * n_phrases
+    return by_expressions > START_S * (not ready) + 6e-3 * megabytes + 1e-6 * n_phrases
 
 
 class Automaton:
