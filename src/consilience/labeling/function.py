@@ -62,8 +62,9 @@ class Batch:
 
     def name_of(self, column: str | None) -> str | None:
         """The column that is meant: the text column where none is named, which may also be called "text"."""
-        own = column is None or (column == "text" and "text" not in self.frame.columns)
-        return self.text_column if own else column
+        if column is None or (column == "text" and "text" not in self.frame.columns):
+            return self.text_column or column
+        return column
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -77,16 +78,20 @@ class Batch:
             return self.frame
         return self.frame.with_columns(pl.col(self.text_column).alias("text"))
 
-    def text(self, column: str | None) -> pl.Series:
-        """The named column, or the text column, as strings. Raises DataError if there is none."""
-        name = column or self.text_column
+    def check(self, column: str | None) -> str:
+        """The name of the column that is meant. Raises DataError if the rows do not have it, or it is gold."""
+        name = self.name_of(column)
         if name is None:
             raise DataError("These rows have no text column.\nFix: read(..., text='the column'), or name a column.")
         if name == self.gold_column:
             raise DataError(f"The gold column {name!r} is hidden from labeling functions.\nFix: name another column.")
         if name not in self.columns.columns:
             raise DataError(f"The rows have no column {name!r}.\nFix: {nearest(name, self.columns.columns)}")
-        return self.columns[name].cast(pl.String, strict=False)
+        return name
+
+    def text(self, column: str | None) -> pl.Series:
+        """The named column, or the text column, as strings. Raises DataError if there is none."""
+        return self.columns[self.check(column)].cast(pl.String, strict=False)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -16,6 +16,7 @@ from consilience.errors import ConsilienceError, FunctionError, nearest
 from consilience.labeling.expression import expression
 from consilience.labeling.function import LabelingFunction, check_names
 from consilience.labeling.keywords import keywords
+from consilience.labeling.lexicon import Lexicon, lexicon
 from consilience.labeling.pattern import pattern
 from consilience.labeling.recorded import recorded
 from consilience.project.trust import require_trust
@@ -59,17 +60,26 @@ class Declared:
     """A kind of function as lfs.toml declares it: what makes it, the other keys it knows, whether it needs a label.
 
     make: called with the label (if it needs one), the value of the kind's own key, name=..., and the other keys.
+    reads_file: the value of its own key, if it is a string, is the path of a file in the project's folder.
     """
 
     make: Callable[..., LabelingFunction]
     options: tuple[str, ...] = ()
     needs_label: bool = True
+    reads_file: bool = False
 
+
+def _lexicon(terms: Any, *, label: str | None = None, **options: Any) -> Lexicon:
+    return lexicon(label, terms, **options)
+
+
+LEXICON = ("label", "column", "ignore_case", "min_terms", "term_column", "label_column", "id_column")
 
 KINDS: dict[str, Declared] = {
     "keywords": Declared(keywords, ("column", "ignore_case")),
     "pattern": Declared(pattern, ("column", "ignore_case")),
     "expression": Declared(expression),
+    "lexicon": Declared(_lexicon, LEXICON, needs_label=False, reads_file=True),
     "recorded": Declared(recorded, ("labels",), needs_label=False),
 }
 
@@ -88,12 +98,23 @@ def _declared(path: Path, name: str, table: Any) -> LabelingFunction:
     if unknown is not None:
         raise FunctionError(f"{where} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, kind.options)}")
     first = (table["label"],) if kind.needs_label else ()
+    value = table[found[0]]
     try:
-        return kind.make(*first, table[found[0]], name=name, **options)
+        if kind.reads_file and isinstance(value, str):
+            value = _inside(path.parent, value)
+        return kind.make(*first, value, name=name, **options)
     except ConsilienceError as error:
         raise FunctionError(f"{where}: {error}") from None
     except TypeError as error:
         raise FunctionError(f"{where} cannot be made: {error}.\nFix: give its keys values of the right type.") from None
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of the project. A declared function is data that nobody was asked to trust: it reads no other files."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise FunctionError(f"The file {name!r} is outside the project's folder.\nFix: put it into the folder.")
+    return path
 
 
 def written_functions(path: Path) -> list[LabelingFunction]:

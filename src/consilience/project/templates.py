@@ -17,6 +17,10 @@ DECLARED_TEMPLATE = """\
 # label = "ham"
 # expression = "length(text) < 20"          # SQL condition over the columns
 #
+# [names]
+# label = "spam"
+# lexicon = "channels.txt"                  # a file of terms in this folder; one of .tsv may have a label a term
+#
 # [anna]
 # recorded = "anna"                         # says what column "anna" says
 #
