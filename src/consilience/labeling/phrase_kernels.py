@@ -144,13 +144,15 @@ def same(text, place, stop, phrase, start, end, letters):
 
 
 @compiled
-def count_tokens(text, letters):
-    """How many tokens there are: as many entries a table needs at most."""
-    n, place = 0, 0
-    while place < len(text):
-        after, _ = token(text, place, len(text), letters, NOTHING)
-        n += after > place
-        place = past_space(text, place, len(text), letters[0]) if after == place else after
+def count_tokens(text, offsets, letters):
+    """How many tokens all phrases have: as many entries a table needs at most."""
+    n = 0
+    for phrase in range(len(offsets) - 1):
+        place, end = offsets[phrase], offsets[phrase + 1]
+        while place < end:
+            after, _ = token(text, place, end, letters, NOTHING)
+            n += after > place
+            place = past_space(text, place, end, letters[0]) if after == place else after
     return n
 
 

@@ -196,7 +196,7 @@ def _machine(text: npt.NDArray[np.uint8], offsets: Ints, tables: Any) -> tuple[A
     """The table of all phrases, as the kernels want it; and for each phrase, the first one that it equals."""
     from consilience.labeling import phrase_kernels
 
-    n_tokens = phrase_kernels.count_tokens(text, tables)
+    n_tokens = phrase_kernels.count_tokens(text, offsets, tables)
     n_phrases = len(offsets) - 1
     terms = np.zeros(n_phrases, np.int64)
     codes = _first_codes(text, offsets, tables)
