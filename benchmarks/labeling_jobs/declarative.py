@@ -219,7 +219,7 @@ def peer_spans(n: int, runs: int, folder: Path) -> Found:
 def jobs() -> list[Job]:
     """All lines, in the order of the table."""
     million, each = 1_000_000, "votes"
-    size = 25_200  # kB of 20k abstracts
+    size = 37_500  # kB of 20k abstracts
     lines = [
         Job("50 declarative functions", "1M rows", partial(ours, fifty, million, 3), 50 * million, each, 1e6),
         Job("50 functions, Python loop", "20k rows", partial(plain_python, 3), 50 * SAMPLE, each),
