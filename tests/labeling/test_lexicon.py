@@ -84,6 +84,16 @@ def test_a_run_of_keywords_and_lexicons_says_what_each_says_alone():
         assert matrix.names_of(name) == apply({name: function}, rows, cache={}).names_of(name)
 
 
+def test_the_same_terms_in_another_order_say_the_same():
+    one, other = (lexicon(None, {label: DRUGS[label] for label in order}) for order in (DRUGS, ["disease", "drug"]))
+    assert one.fingerprint == other.fingerprint
+    for function in (one, other):
+        assert said(function, ["aspirin", "headache"]) == ["drug", "disease"]
+        assert function.find(["headache"])["term"].to_list() == ["headache"]
+    both = apply({"one": one, "other": other}, read([{"text": "aspirin"}]), cache={})
+    assert both.names_of("one") == both.names_of("other") == ["drug"]
+
+
 def test_places_are_in_characters_with_every_listing_of_a_term():
     listed = pl.DataFrame({"term": ["Café", "café", "日本"], "id": ["1", "2", None], "label": ["a", "b", "a"]})
     table = Table(pl.DataFrame({"id": ["x", "y"], "text": ["🙂 CAFÉ", "日本 é"]}))

@@ -63,12 +63,17 @@ class Lexicon(LabelingFunction):
     @cached_property
     def _content(self) -> str:
         """Hash of what decides votes: terms and their labels, whatever their order."""
-        known = self.terms.select("phrase", *(["label"] if self.one_label is None else [])).unique()
-        digest = hashlib.sha256()
-        for column in known.sort(known.columns):
-            text, offsets = utf8(column)
-            digest.update(offsets.tobytes() + text.tobytes())
-        return digest.hexdigest()
+        known = self._votes_by.unique()
+        return _digest(known.sort(known.columns))
+
+    @cached_property
+    def _listing(self) -> str:
+        """Hash of terms and their labels in their order, by which an automaton knows them."""
+        return _digest(self._votes_by)
+
+    @property
+    def _votes_by(self) -> pl.DataFrame:
+        return self.terms.select("phrase", *(["label"] if self.one_label is None else []))
 
     @property
     def fingerprint(self) -> str:
@@ -79,21 +84,21 @@ class Lexicon(LabelingFunction):
     def phrase_set(self) -> PhraseSet:
         """The terms, as one pass for several functions wants them."""
         if self.one_label is not None and self.min_terms == 1:
-            return PhraseSet(self.fingerprint, self.terms["phrase"])
+            return PhraseSet(f"{self.fingerprint}-{self._listing}", self.terms["phrase"])
         places = {label: place for place, label in enumerate(self.labels)}
         if self.one_label is not None:
             classes = np.zeros(len(self.terms), np.int64)
         else:
             classes = self.terms["label"].replace_strict(places, return_dtype=pl.Int64).to_numpy()
-        return PhraseSet(self.fingerprint, self.terms["phrase"], classes, len(self.labels))
+        return PhraseSet(f"{self.fingerprint}-{self._listing}", self.terms["phrase"], classes, len(self.labels))
 
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """The label whose distinct terms are most on each row, if they are enough; a tie abstains."""
         codes = np.array([labels.vote_index(name) for name in self.labels], np.int16)
         hits = hits_on(batch, self)
         if self.phrase_set.classes is None:
-            return Votes(np.where(hits.flags[self.fingerprint], codes[0], np.int16(ABSTAIN)))
-        counts = hits.counts[self.fingerprint]
+            return Votes(np.where(hits.flags[self.phrase_set.key], codes[0], np.int16(ABSTAIN)))
+        counts = hits.counts[self.phrase_set.key]
         most = counts.max(axis=0)
         sure = (most >= self.min_terms) & ((counts == most).sum(axis=0) == 1)
         return Votes(np.where(sure, codes[counts.argmax(axis=0)], np.int16(ABSTAIN)))
@@ -117,7 +122,7 @@ class Lexicon(LabelingFunction):
             ids = pl.Series(np.arange(len(texts)))
         if texts.dtype != pl.String:
             raise DataError(f"These texts are of type {texts.dtype}.\nFix: give strings.")
-        machine = automaton((PhraseSet(self._content, self.terms["phrase"]),), self.ignore_case)
+        machine = automaton((PhraseSet(self._listing, self.terms["phrase"]),), self.ignore_case)
         listed = self._listed(machine)
         starts = range(0, max(len(texts), 1), ROWS_AT_ONCE)
         found = [
@@ -130,6 +135,14 @@ class Lexicon(LabelingFunction):
     def _listed(self, machine: Automaton) -> pl.DataFrame:
         label = pl.col("label") if self.one_label is None else pl.lit(self.one_label).alias("label")
         return self.terms.select(pl.Series("key", machine.terms), "term", "id", label).unique(maintain_order=True)
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for column in frame:
+        text, offsets = utf8(column)
+        digest.update(offsets.tobytes() + text.tobytes())
+    return digest.hexdigest()
 
 
 def _spans(machine: Automaton, texts: pl.Series, first: int) -> pl.DataFrame:

@@ -64,18 +64,14 @@ class LooksForPhrases(Protocol):
     ignore_case: bool
 
     @property
-    def fingerprint(self) -> str:
-        """The key of its phrase set."""
-
-    @property
     def phrase_set(self) -> PhraseSet:
-        """What it looks for."""
+        """What it looks for, under a key of its own."""
 
 
 def hits_on(batch: Batch, function: LooksForPhrases) -> Hits:
     """What the batch has of the phrases of a function, found in one pass with those of all that look where it does."""
     together = companions(function, batch)
-    sets = tuple({one.fingerprint: one.phrase_set for one in together}.values())
+    sets = tuple(dict.fromkeys(one.phrase_set for one in together))
     text = batch.text(function.column)
     key = ("phrases", batch.name_of(function.column), function.ignore_case, sets)
     return batch.shared(key, lambda: automaton(sets, function.ignore_case).look(text), users=len(together))
@@ -91,7 +87,7 @@ def companions(function: LooksForPhrases, batch: Batch) -> list[LooksForPhrases]
         and batch.name_of(one.column) == column
         and one.ignore_case == function.ignore_case
     ]
-    return found if any(one.fingerprint == function.fingerprint for one in found) else [function]
+    return found if any(one.phrase_set == function.phrase_set for one in found) else [function]
 
 
 def worth_a_pass(function: LooksForPhrases, batch: Batch) -> bool:
