@@ -214,33 +214,33 @@ def ends_here(entry, text, start, place, phrases, offsets, letters):
 
 
 @inlined
-def beginnings(text, place, end, letters, automaton, found):
+def beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states):
     """The tokens from here on, of a block of bytes, with which a phrase may begin.
 
-    found: filled with where each begins and ends, and its hash. returns: how many, and the byte to go on from.
+    starts, ends, states: filled with where each begins and ends, and its hash. returns: how many, and the byte to go on
+    from. No tuple of arrays is taken apart in here: that would count references once a row, which takes half the time.
     """
-    first_bits, codes, seed = automaton[1], automaton[2], automaton[5]
-    starts, ends, states = found
     stop = min(place + BLOCK, end)
-    n, before, high, start, state = tokens_of_block(text, place, stop, codes, seed, found)
+    n, before, high, start, state = tokens_of_block(text, place, stop, codes, seed, starts, ends, states)
     cut = (before != 0) & (before < ALONE) & (stop < end)  # perhaps in the midst of a word
     if high >= ALONE or (cut and start == place):  # not all ASCII, or a word longer than a block
-        n, stop = tokens_slowly(text, place, place + 1 if high < ALONE else stop, end, letters, seed, found)
+        n, stop = tokens_slowly(
+            text, place, place + 1 if high < ALONE else stop, end, letters, seed, starts, ends, states
+        )
     elif cut:
         stop = start  # the next block has all of the word
     else:
         starts[Place(n)], ends[Place(n)], states[Place(n)] = start, stop, state
         n += before != 0
-    return chosen(n, first_bits, found), stop
+    return chosen(n, first_bits, starts, ends, states), stop
 
 
 @inlined
-def tokens_of_block(text, place, stop, codes, seed, found):
+def tokens_of_block(text, place, stop, codes, seed, starts, ends, states):
     """Tokens of ASCII, without branching, for no processor foresees where words end.
 
     returns: how many have ended; then the last character's code, all bytes or-ed, and start and hash of the last token.
     """
-    starts, ends, states = found
     n, start, state = Place(0), Place(place), seed
     before, high = np.uint8(0), np.uint8(0)
     for at in range(Place(place), Place(stop)):
@@ -258,9 +258,8 @@ def tokens_of_block(text, place, stop, codes, seed, found):
 
 
 @inlined
-def chosen(n, first_bits, found):
+def chosen(n, first_bits, starts, ends, states):
     """Keep of n tokens those with which a phrase may begin; how many they are."""
-    starts, ends, states = found
     bits = np.uint64(len(first_bits) - 1)
     kept = Place(0)
     for number in range(Place(n)):
@@ -271,9 +270,8 @@ def chosen(n, first_bits, found):
 
 
 @compiled
-def tokens_slowly(text, place, stop, end, letters, seed, found):
-    """What `tokens_from` gives, for any characters: the tokens that begin before `stop`."""
-    starts, ends, states = found
+def tokens_slowly(text, place, stop, end, letters, seed, starts, ends, states):
+    """What `tokens_of_block` gives, for any characters: the tokens that begin before `stop`."""
     n = 0
     while place < stop:
         after, state = token(text, place, end, letters, seed)
@@ -294,10 +292,10 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
     else counts of distinct terms (slots - n_flags, rows), for which only the longest of the terms that begin at a place
     counts, and none that begins within the one before it.
     """
-    table, _, _, phrases, offsets, _ = automaton
+    table, first_bits, codes, phrases, offsets, seed = automaton
     owner_offsets, slots, groups = owners
-    found = (np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.uint64))
-    starts, ends, states = found
+    starts, ends = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64)
+    states = np.empty(BLOCK + 1, np.uint64)
     seen = np.full(len(slots), -1, np.int64)
     best_term, best_end = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
     taken = np.zeros(n_groups, np.int64)
@@ -305,7 +303,7 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
         place, end = text_offsets[row], text_offsets[row + 1]
         taken[:] = place
         while place < end:
-            n, place = beginnings(text, place, end, letters, automaton, found)
+            n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)
             for number in range(n):
                 start, stop, state, waits = starts[number], ends[number], states[number], False
                 entry = table[slot_of(table, mixed(state))]
@@ -340,16 +338,16 @@ def longest(text, text_offsets, first, last, letters, automaton):
 
     start, end: in characters of the row.
     """
-    table, _, _, phrases, offsets, _ = automaton
-    found = (np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.uint64))
-    starts, ends, states = found
+    table, first_bits, codes, phrases, offsets, seed = automaton
+    starts, ends = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64)
+    states = np.empty(BLOCK + 1, np.uint64)
     spans = np.empty((1024, 4), np.int64)
     n_spans = 0
     for row in range(first, last):
         place, end = text_offsets[row], text_offsets[row + 1]
         counted, characters = place, 0
         while place < end:
-            n, place = beginnings(text, place, end, letters, automaton, found)
+            n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)
             for number in range(n):
                 start, stop, state = starts[number], ends[number], states[number]
                 if start < counted:
