@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from consilience.labeling.extend import extend as extend
     from consilience.labeling.function import LabelingFunction as LabelingFunction
     from consilience.labeling.keywords import keywords as keywords
+    from consilience.labeling.lexicon import lexicon as lexicon
     from consilience.labeling.lookup import lookup as lookup
     from consilience.labeling.matrix import LabelMatrix as LabelMatrix
     from consilience.labeling.neighbours import neighbours as neighbours
@@ -74,6 +75,7 @@ _HOME = {
     "lookup": "labeling.lookup",
     "model": "end_models.model_function",
     "neighbours": "labeling.neighbours",
+    "lexicon": "labeling.lexicon",
     "pattern": "labeling.pattern",
     "preprocessor": "labeling.preprocessors",
     "read": "data.read",

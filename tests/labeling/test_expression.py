@@ -7,7 +7,7 @@ import threading
 import polars as pl
 import pytest
 
-from consilience import apply, expression, read
+from consilience import apply, expression, pattern, read
 from consilience.errors import DataError, FunctionError
 
 TABLE = read([{"body": "hi", "n": 1}, {"body": "a longer text", "n": 5}, {"body": "x", "n": None}], text="body")
@@ -43,10 +43,91 @@ def test_a_column_that_is_not_there_is_answered_with_the_nearest():
         said("length(bodi) > 1")
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_condition_that_compares_rows_sees_all_of_them(size):
-    matrix = apply({"f": expression("yes", pl.col("n") > pl.col("n").mean())}, TABLE, cache={}, batch_size=size)
-    assert matrix.names_of("f") == [None, "yes", None]
+number, body = pl.col("n"), pl.col("body")
+COMPARING = [
+    number > number.mean(),
+    number.shift(1).is_null(),
+    "n > avg(n)",
+    "rank() over (order by n) > 1",
+    "sum(n) over (partition by body) > 1",
+    "count(*) > 1",
+    "length(body) > max(length(body)) - 3",
+    number.cum_sum() > 1,
+    number.is_duplicated(),
+    number.over("body") > 1,
+    pl.int_range(pl.len()) > 1,
+    number.filter(number > 1) > 1,
+    number.fill_null(strategy="forward") > 1,
+    number > pl.len(),
+    number.sort() > 1,
+    number > pl.lit(pl.Series([1, 2, 3])),
+    number.is_in(number.implode()),
+    number.rolling_mean(2) > 1,
+    number.drop_nulls() > 1,
+    body.str.len_chars() > body.str.len_chars().median(),
+    number.shuffle() > 1,
+]
+ALONE = [
+    "n in (1, 2)",
+    "body like 'x%' or regexp_like(body, '[0-9]')",
+    "case when n > 1 then length(body) > 3 else false end",
+    "coalesce(n, 3) > 1 and n between 0 and 9",
+    number.is_in([1, 2]),
+    body.is_in(pl.Series(["a", "b"])),
+    body.str.contains_any(["x"]),
+    body.str.split(" ").list.eval(pl.element().str.len_chars().sum()).list.first() > 1,
+    pl.when(number > 1).then(True).otherwise(body == "x"),
+    pl.sum_horizontal("n", pl.lit(1)) > 1,
+    body.str.extract_all("x").list.len() > number,
+    body.replace({"x": "y"}) == "FILTER",
+    pl.lit(True),
+]
+
+
+@pytest.mark.parametrize("condition", COMPARING, ids=str)
+def test_a_condition_that_compares_rows_is_refused(condition):
+    with pytest.raises(FunctionError, match=r"compares rows with each other(.|\n)*Fix: compute a column"):
+        expression("yes", condition)
+
+
+@pytest.mark.parametrize("condition", ALONE, ids=str)
+def test_a_condition_on_one_row_answers_the_same_however_rows_are_cut(condition):
+    one = expression("yes", condition)
+    whole = said(condition)
+    apart = [cs_apply_row(one, place) for place in range(len(TABLE))]
+    assert [name for [name] in apart] == whole
+
+
+def cs_apply_row(function, place):
+    return apply({"f": function}, TABLE.take([place]), labels=["yes"], cache={}).names_of("f")
+
+
+def test_what_only_the_types_of_columns_show_is_refused_when_applied():
+    hard = pl.col("t").struct.field("x") > pl.col("t").struct.field("x").max()
+    rows = read(pl.DataFrame({"id": [1, 2], "t": [{"x": 1}, {"x": 2}]}))
+    with pytest.raises(DataError, match="compares rows with each other"):
+        said(hard, rows)
+
+
+def test_functions_asked_together_fail_alone():
+    broken = expression("yes", body.cast(pl.Int64) > 1)
+    numbers = {"broken": broken, "fine": expression("yes", "n = 5"), "match": pattern("yes", "lo")}
+    matrix = apply(numbers, TABLE, cache={})
+    assert [function.failure is None for function in matrix.functions] == [False, True, True]
+    assert matrix.names_of("fine") == matrix.names_of("match") == [None, "yes", None]
+
+
+def test_time_is_shared_evenly_among_what_is_computed_together():
+    many = {f"f{n}": expression("yes", f"length(body) > {n}") for n in range(8)}
+    texts = read(pl.DataFrame({"id": range(200_000), "body": ["some text"] * 200_000}), text="body")
+    seconds = [function.seconds for function in apply(many, texts, cache={}).functions]
+    assert min(seconds) > 0 and max(seconds) < 0.6 * sum(seconds)
+
+
+def test_a_column_whose_name_looks_like_a_selection_is_itself():
+    rows = read(pl.DataFrame({"id": [1, 2], "*": ["a", "b"], "^.*$": ["b", "a"]}))
+    found = apply({"s": pattern("yes", "a", column="*"), "r": pattern("yes", "a", column="^.*$")}, rows)
+    assert found.votes.tolist() == [[0, -1], [-1, 0]]
 
 
 def test_gold_is_hidden():

@@ -48,11 +48,12 @@ def cast(functions: Sequence[LabelingFunction], batch: Batch, labels: Labels) ->
 
 
 def cast_one(function: LabelingFunction, batch: Batch, labels: Labels) -> Column:
-    """What one function says of a batch, and how long it took."""
+    """What one function says of a batch, and how long it took: its share of what was made for several at once."""
     own = labels.with_votes(function.labels or ())
-    began = time.perf_counter()
+    began, owed = time.perf_counter(), batch.owed_s
     votes = function.vote(batch, own)
-    return Column(votes.codes, own.votes, votes.failure, time.perf_counter() - began)
+    seconds = time.perf_counter() - began + batch.owed_s - owed
+    return Column(votes.codes, own.votes, votes.failure, max(seconds, 0.0))
 
 
 def function_key(function: LabelingFunction | FunctionInfo, labels: Labels) -> str:

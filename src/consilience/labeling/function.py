@@ -6,6 +6,7 @@ Kinds (keywords, pattern, expression, python, recorded) are one file each beside
 from __future__ import annotations
 
 import hashlib
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
@@ -42,13 +43,29 @@ class Batch:
         self.text_column = table.text_column
         self.gold_column = table.gold_column
         self.functions = tuple(functions)
-        self._shared: dict[Hashable, Any] = {}
+        self.owed_s = 0.0  # to be added to the seconds of the function that votes: its share, less what it paid for all
+        self._shared: dict[Hashable, tuple[Any, float]] = {}
 
-    def shared(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What make() gives, made when the first function asks for it by this key: tokens, say, or one pass for all."""
+    def shared(self, key: Hashable, make: Callable[[], Any], *, users: int | None = None) -> Any:
+        """What make() gives, made when the first function asks for it by this key: tokens, say, or one pass for all.
+
+        users: how many functions ask for it, once each: they share the time evenly. None: the first has all of it.
+        """
         if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]
+            began, owed = time.perf_counter(), self.owed_s
+            made = make()
+            seconds = time.perf_counter() - began + self.owed_s - owed
+            self._shared[key] = made, seconds
+            self.owed_s -= seconds if users else 0.0
+        made, seconds = self._shared[key]
+        self.owed_s += seconds / users if users else 0.0
+        return made
+
+    def name_of(self, column: str | None) -> str | None:
+        """The column that is meant: the text column where none is named, which may also be called "text"."""
+        if column is None or (column == "text" and "text" not in self.frame.columns):
+            return self.text_column or column
+        return column
 
     def take(self, places: Sequence[int]) -> Batch:
         """The rows at these places, as a batch of their own that shares nothing with this one."""
@@ -71,16 +88,20 @@ class Batch:
             return self.frame
         return self.frame.with_columns(pl.col(self.text_column).alias("text"))
 
-    def text(self, column: str | None) -> pl.Series:
-        """The named column, or the text column, as strings. Raises DataError if there is none."""
-        name = column or self.text_column
+    def check(self, column: str | None) -> str:
+        """The name of the column that is meant. Raises DataError if the rows do not have it, or it is gold."""
+        name = self.name_of(column)
         if name is None:
             raise DataError("These rows have no text column.\nFix: read(..., text='the column'), or name a column.")
         if name == self.gold_column:
             raise DataError(f"The gold column {name!r} is hidden from labeling functions.\nFix: name another column.")
         if name not in self.columns.columns:
             raise DataError(f"The rows have no column {name!r}.\nFix: {nearest(name, self.columns.columns)}")
-        return self.columns[name].cast(pl.String, strict=False)
+        return name
+
+    def text(self, column: str | None) -> pl.Series:
+        """The named column, or the text column, as strings. Raises DataError if there is none."""
+        return self.columns[self.check(column)].cast(pl.String, strict=False)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -1,14 +1,19 @@
-"""Labeling functions that look for words and phrases. Vectorised: one linear-time regular expression per batch."""
+"""Labeling functions that look for words and phrases: all of a run in one pass, or each by a regular expression.
+
+Which of the two is a matter of size; what they find is the same.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import polars as pl
 
 from consilience.errors import FunctionError
 from consilience.labeling.function import Batch, MaskFunction, fingerprint_of
+from consilience.labeling.phrases import PhraseSet, hits_on, worth_a_pass
 
 CHUNK = 20_000  # characters of phrases per expression: beyond that compiling one costs more than scanning twice
 
@@ -40,7 +45,17 @@ class Keywords(MaskFunction):
 
     def mask(self, batch: Batch) -> pl.Series:
         """Rows whose text has one of the phrases as whole words."""
-        text = batch.text(self.column)
+        if not worth_a_pass(self, batch):
+            return self.matched(batch.text(self.column))
+        return pl.Series(hits_on(batch, self).flags[self.fingerprint])
+
+    @cached_property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases, as one pass for several functions wants them."""
+        return PhraseSet(self.fingerprint, pl.Series([" ".join(phrase.split()) for phrase in self.phrases]))
+
+    def matched(self, text: pl.Series) -> pl.Series:
+        """Rows that a regular expression for the phrases matches. text: (n,) strings; a null has none."""
         found = pl.Series([False]).new_from_index(0, len(text))
         for phrases in chunks(self.phrases):
             found |= text.str.contains(phrase_pattern(phrases, self.ignore_case)).fill_null(False)
@@ -60,7 +75,7 @@ def keywords(
     phrases: words or phrases; a space in one matches any white space. column: to look in; default the text column.
     raises: FunctionError for no phrases, an empty one, or a bare string.
 
-    About 0.1 µs a short text.
+    Many such functions cost hardly more than one: together about 5 ns a byte of text, alone about 1 ns each.
 
     >>> import consilience as cs
     >>> asks = cs.keywords("spam", ["subscribe", "check out"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
+from polars.selectors import by_name
 
 from consilience.errors import FunctionError
-from consilience.labeling.function import Batch, MaskFunction, fingerprint_of
+from consilience.labeling.conditions import Condition
+from consilience.labeling.function import Batch, fingerprint_of
 
 
-class Pattern(MaskFunction):
+class Pattern(Condition):
     """Made by `pattern`."""
 
     kind = "pattern"
@@ -31,9 +33,9 @@ class Pattern(MaskFunction):
         """Hash of label, expression, case and column."""
         return fingerprint_of(self.kind, self.labels, self.regex, self.column, self.ignore_case)
 
-    def mask(self, batch: Batch) -> pl.Series:
-        """Rows whose text matches."""
-        return batch.text(self.column).str.contains(self._compiled)
+    def condition(self, batch: Batch) -> pl.Expr:
+        """That the text matches."""
+        return by_name(batch.check(self.column)).cast(pl.String, strict=False).str.contains(self._compiled)
 
 
 def pattern(
@@ -44,7 +46,7 @@ def pattern(
     regex: in the syntax of Rust's regex crate: no look-around and no back-references, so that time is linear.
     raises: FunctionError saying what is wrong with the expression.
 
-    About 0.05 µs a short text.
+    About 0.05 µs a short text. All patterns and expressions of a run are matched together, on all cores.
 
     >>> import consilience as cs
     >>> link = cs.pattern("spam", r"https?://|www\.")

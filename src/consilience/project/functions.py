@@ -18,6 +18,7 @@ from consilience.labeling.crowd import Crowd, CrowdWorker, crowd
 from consilience.labeling.expression import expression
 from consilience.labeling.function import LabelingFunction, check_names
 from consilience.labeling.keywords import keywords
+from consilience.labeling.lexicon import Lexicon, lexicon
 from consilience.labeling.lookup import Lookup, lookup
 from consilience.labeling.neighbours import neighbours
 from consilience.labeling.pattern import pattern
@@ -92,13 +93,15 @@ class Declared:
     """A kind of function as lfs.toml declares it: what makes it, the other keys it knows, whether it needs a label.
 
     make: called with the label (if it needs one), the value of the kind's own key, name=..., and the other keys. It may
-        make several functions. of_file: the kind's own key names a file, from the folder of lfs.toml.
+        make several functions. of_file: the kind's own key, if it is a string, names a file in the folder of lfs.toml.
+    keeps: it is also given cache=..., a folder of the store.
     """
 
     make: Callable[..., LabelingFunction | Sequence[LabelingFunction]]
     options: tuple[str, ...] = ()
     needs_label: bool = True
     of_file: bool = False
+    keeps: bool = False
 
 
 def _known(facts: Any, *, name: str, label: str | None = None, **options: Any) -> Lookup:
@@ -115,12 +118,19 @@ def _workers(answers: Any, *, name: str, **options: Any) -> list[CrowdWorker]:
     return [worker.named(f"{name}.{worker.name}") for worker in crowd(answers, **options)]
 
 
+def _lexicon(terms: Any, *, label: str | None = None, **options: Any) -> Lexicon:
+    return lexicon(label, terms, **options)
+
+
+LEXICON = ("label", "column", "ignore_case", "min_terms", "term_column", "label_column", "id_column")
+
 KINDS: dict[str, Declared] = {
     "keywords": Declared(keywords, ("column", "ignore_case")),
     "pattern": Declared(pattern, ("column", "ignore_case")),
     "expression": Declared(expression),
+    "lexicon": Declared(_lexicon, LEXICON, needs_label=False, of_file=True),
     "neighbours": Declared(
-        neighbours, ("column", "vectors", "embedding", "k", "min_similarity", "cache"), needs_label=False
+        neighbours, ("column", "vectors", "embedding", "k", "min_similarity"), needs_label=False, keeps=True
     ),
     "recorded": Declared(recorded, ("labels",), needs_label=False),
     "lookup": Declared(
@@ -148,9 +158,11 @@ def _declared(path: Path, name: str, table: Any) -> list[LabelingFunction]:
     if unknown is not None:
         raise FunctionError(f"{where} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, kind.options)}")
     first = (table["label"],) if kind.needs_label else ()
+    value = table[found[0]]
     try:
-        value = _file(path, table[found[0]]) if kind.of_file else table[found[0]]
-        made = kind.make(*first, value, name=name, **options)
+        value = _file(path.parent, value) if kind.of_file and isinstance(value, str) else value
+        kept = {"cache": path.parent / ".consilience" / "vectors"} if kind.keeps else {}
+        made = kind.make(*first, value, name=name, **options, **kept)
         return [made] if isinstance(made, LabelingFunction) else list(made)
     except ConsilienceError as error:
         raise FunctionError(f"{where}: {error}") from None
@@ -158,11 +170,12 @@ def _declared(path: Path, name: str, table: Any) -> list[LabelingFunction]:
         raise FunctionError(f"{where} cannot be made: {error}.\nFix: give its keys values of the right type.") from None
 
 
-def _file(path: Path, name: Any) -> Path:
-    """The file that lfs.toml names, from the folder it lies in."""
-    if not isinstance(name, str) or not name:
-        raise FunctionError(f"{name!r} is no file.\nFix: give the path of one, from the folder of {path.name}.")
-    return path.parent / name
+def _file(folder: Path, name: str) -> Path:
+    """A file of the project. A declared function is data that nobody was asked to trust: it reads no other files."""
+    path = (folder / name).resolve()
+    if not name or not path.is_relative_to(folder.resolve()):
+        raise FunctionError(f"The file {name!r} is outside the project's folder.\nFix: put it into the folder.")
+    return path
 
 
 def written_functions(path: Path) -> list[LabelingFunction]:

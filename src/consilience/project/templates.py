@@ -19,6 +19,9 @@ DECLARED_TEMPLATE = """\
 #
 # [like]
 # neighbours = { spam = ["win a prize"], ham = ["see you at home"] }   # what the most similar example says
+# [names]
+# label = "spam"
+# lexicon = "channels.txt"                  # a file of terms in this folder; one of .tsv may have a label a term
 #
 # [anna]
 # recorded = "anna"                         # says what column "anna" says
