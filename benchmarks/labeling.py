@@ -21,7 +21,7 @@ def jobs(snorkel_python: str) -> list[Job]:
     """The lines of all topics."""
     found = {path.stem for path in (Path(__file__).parent / "labeling_jobs").glob("*.py")}
     lines = []
-    for name in [*(name for name in FIRST if name in found), *sorted(found - {*FIRST})]:
+    for name in [*(name for name in FIRST if name in found), *sorted(found - {*FIRST, "__init__"})]:
         make = importlib.import_module(f"labeling_jobs.{name}").jobs
         lines += make(snorkel_python) if inspect.signature(make).parameters else make()
     return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
+from functools import partial
 from keyword import iskeyword
 from typing import Any
 from unicodedata import normalize
@@ -69,5 +70,5 @@ def make_rows(frame: pl.DataFrame, text: str | None, hidden: str | None = None) 
     """
     if text is not None and text not in frame.columns:
         raise DataError(f"There is no text column {text!r}.\nFix: {nearest(text, frame.columns)}")
-    make = row_type(frame.columns, text, hidden)._make  # type: ignore[attr-defined]
+    make = partial(tuple.__new__, row_type(frame.columns, text, hidden))  # as _make, without a call of Python a row
     return list(map(make, zip(*(frame[name].to_list() for name in frame.columns), strict=True)))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
@@ -244,7 +244,7 @@ def rows_using(batch: Batch, uses: Sequence[Preprocessor]) -> tuple[list[Row], d
 
     def with_values() -> list[Row]:
         columns = [*batch.frame.columns, *(use.name for use in uses)]
-        make = row_type(columns, batch.text_column, batch.gold_column)._make  # type: ignore[attr-defined]
+        make = partial(tuple.__new__, row_type(columns, batch.text_column, batch.gold_column))
         extras = zip(*(part.values for part in made), strict=True)
         return list(map(make, map(operator.add, batch.rows, extras)))
 

@@ -172,8 +172,11 @@ def _answers(function: Callable[[Row], Any], rows: Sequence[Row], ids: pl.Series
         while len(answers) < len(rows):
             try:
                 eye.at(answers)
-                for row in rows[len(answers) : len(answers) + eye.every]:
-                    answers.append(function(row))
+                block = rows[len(answers) : len(answers) + eye.every]
+                expected = len(answers) + len(block)
+                answers.extend(map(function, block))  # it keeps the answers before an error
+                if len(answers) < expected:
+                    raise RuntimeError("the function raised StopIteration")  # which only ends a map
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a function that calls sys.exit must not end the run
