@@ -136,20 +136,28 @@ def ends_with_one(row):
     return row.text.endswith("1")
 
 
-def test_processes_start_by_themselves_when_that_pays(monkeypatch):
-    monkeypatch.setattr(module, "TRY_S", 0.0)
-    monkeypatch.setattr(module, "WORTH_S", 0.0)
+def test_processes_start_by_themselves_when_that_pays_even_within_a_batch(monkeypatch):
+    monkeypatch.setattr(module, "TRY_S", 0.05)
+    monkeypatch.setattr(module, "WORTH_S", 0.1)
     monkeypatch.setattr(module, "cores", lambda: 2)
-    labels = cs.Labels("no", "yes")
+    labels, here, ticks, seen = cs.Labels("no", "yes"), os.getpid(), [], []
+
+    @cs.labeling_function("yes", "no")
+    def elsewhere(row):
+        seen.append(row.id)
+        time.sleep(0.001)
+        return "yes" if os.getpid() != here else "no"
 
     @cs.labeling_function("yes")
-    def elsewhere(row):
-        return os.getpid() != here
+    def quick(row):
+        return True
 
-    here = os.getpid()
-    with Running([elsewhere], labels, batch_rows=64) as running:
-        (column,) = running.columns(TABLE, [elsewhere], lambda votes: None)
-    assert (column.codes[:64] == -1).all() and (column.codes[64:] == 1).all()
+    functions = [quick, elsewhere]
+    with Running(functions, labels) as running:
+        columns = running.columns(TABLE, functions, ticks.append)
+    assert 0 < len(seen) < N  # a batch is 10,000 rows: it was broken off
+    assert all((column.codes == 1).all() for column in columns)
+    assert sum(ticks) == 2 * N
 
 
 @pytest.mark.parametrize(("options", "why"), [({"workers": -1}, "-1 workers"), ({"deadline_s": 0}, "deadline of 0")])

@@ -21,6 +21,10 @@ class Stopped(BaseException):
     """A row that must not go on: it took too long, or ended its process before. No `except Exception` catches it."""
 
 
+class Moved(BaseException):
+    """Work that is to be broken off here, and done elsewhere."""
+
+
 class Watch:
     """Watches nothing. every: how many rows may pass between two calls of `at`."""
 
@@ -40,7 +44,8 @@ class Alarm(Watch):
     """Stops a row that takes longer than a deadline, by the process's alarm clock: it reaches Python code and `re`.
 
     deadline_s: seconds a row may take; one that hangs is stopped within twice that. mark: told how many rows are done,
-    whenever some are. bad_rows: rows that must not be touched, and why; each row is then marked by itself.
+    whenever some are; it may raise Moved. bad_rows: rows that must not be touched, and why; each row is then marked by
+    itself.
     """
 
     def __init__(

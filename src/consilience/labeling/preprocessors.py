@@ -22,7 +22,7 @@ import polars as pl
 
 from consilience.data.rows import Row, row_type
 from consilience.data.units import sentence_bounds
-from consilience.engines.watch import STOPS, Stopped, watch
+from consilience.engines.watch import STOPS, Moved, Stopped, watch
 from consilience.errors import DataError, ExtraError, FunctionError
 from consilience.labeling.fingerprint import code_fingerprint
 from consilience.labeling.function import Batch, fingerprint_of, short_traceback
@@ -329,7 +329,7 @@ def _of_rows(function: Callable[[Row], Any], rows: Sequence[Row], broken: dict[i
                 if place % eye.every == 0:
                     eye.at(values)
                 values.append(None if place in broken else function(rows[place]))
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Moved):
                 raise
             except BaseException as error:
                 stops += isinstance(error, Stopped)

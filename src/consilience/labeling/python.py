@@ -14,7 +14,7 @@ import polars as pl
 
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.rows import Row
-from consilience.engines.watch import STOPS, Stopped, watch
+from consilience.engines.watch import STOPS, Moved, Stopped, watch
 from consilience.errors import FunctionError, nearest
 from consilience.labeling.fingerprint import code_fingerprint
 from consilience.labeling.function import (
@@ -107,7 +107,7 @@ class PythonFunction(LabelingFunction):
             watch().many(len(good))
             for place, answer in zip(good, _column(self.function(given), given), strict=True):
                 answers[place] = answer
-        except (KeyboardInterrupt, Stopped):
+        except (KeyboardInterrupt, Stopped, Moved):
             raise
         except BaseException as error:
             here = Failure(len(good), str(batch.ids[good[0]]), short_traceback(error))
@@ -177,7 +177,7 @@ def _answers(function: Callable[[Row], Any], rows: Sequence[Row], ids: pl.Series
                 answers.extend(map(function, block))  # it keeps the answers before an error
                 if len(answers) < expected:
                     raise RuntimeError("the function raised StopIteration")  # which only ends a map
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Moved):
                 raise
             except BaseException as error:  # a function that calls sys.exit must not end the run
                 shown = short_traceback(error) if failure is None else ""

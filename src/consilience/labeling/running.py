@@ -23,7 +23,7 @@ import polars as pl
 from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.table import Table
 from consilience.engines.processes import Lost, Marks, Processes
-from consilience.engines.watch import STOPS, Alarm, watching
+from consilience.engines.watch import STOPS, Alarm, Moved, watching
 from consilience.errors import EngineError, FunctionError
 from consilience.labeling.casting import Column, cast_one, function_key, joined, label_space
 from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction
@@ -68,7 +68,8 @@ class Running:
         self.batch_rows = batch_rows
         self.n_rows = n_rows
         self._stops = [0] * len(self.functions)  # rows stopped in earlier tables
-        self._rows_done, self._spent_s = 0, 0.0
+        self._may_move = workers is None and sys.platform != "win32" and cores() > 1
+        self._votes_done, self._spent_s = 0, 0.0  # in this process
         self._processes: Processes | None = None
         self._stack = ExitStack()
 
@@ -78,35 +79,57 @@ class Running:
         starts = range(0, len(table), self.batch_rows)
         pieces = Pieces(len(starts), self._stops)
         for batch, start in enumerate(starts):
-            if self._should_move(len(table) - start):
+            rows = Batch(table, start, start + self.batch_rows)
+            if self._elsewhere or not self._here(rows, batch, places, pieces, tick, len(table) - start):
                 self._in_workers(table, places, range(batch, len(starts)), pieces, tick)
                 break
-            self._here(Batch(table, start, start + self.batch_rows), batch, places, pieces, tick)
         columns = [pieces.column(place, table, self.batch_rows, self.labels) for place in places]
         for place, column in zip(places, columns, strict=True):
             self._stops[place] += column.failure.stops if column.failure else 0
         return columns
 
-    def _should_move(self, rows_left: int) -> bool:
-        """Whether the rest is for worker processes."""
-        if self.workers is not None or self._processes is not None:
-            return self.workers != 0
-        if self._spent_s < TRY_S or cores() < 2 or sys.platform == "win32":
-            return False
-        left = rows_left if self.n_rows is None else self.n_rows - self._rows_done
-        return self._spent_s / max(self._rows_done, 1) * left > WORTH_S
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether worker processes were asked for, or have been started."""
+        return bool(self.workers) or self._processes is not None
 
-    def _here(self, batch: Batch, number: int, places: Sequence[int], pieces: Pieces, tick: Tick) -> None:
+    def _here(
+        self, batch: Batch, number: int, places: Sequence[int], pieces: Pieces, tick: Tick, rows_left: int
+    ) -> bool:
+        """Cast the votes on a batch in this process. False: it was broken off, since the rest is for workers."""
         _ = batch.rows  # made here, so that no single function is charged for them
-        began = time.perf_counter()
         batch.functions = tuple(self.functions[place] for place in places)
-        for place in places:
-            if not pieces.given_up(place, number):
-                with watching(Alarm(self.deadline_s)):
+        votes_left = len(places) * max(rows_left, (self.n_rows or 0) - self._votes_done // max(len(places), 1))
+        told, began = 0, time.perf_counter()
+
+        def mark(before: int, row: int) -> None:
+            nonlocal told
+            votes = before + max(row, 0)
+            tick(votes - told)
+            told = votes
+            if self._moves(votes, time.perf_counter() - began, votes_left):
+                tick(-told)
+                raise Moved
+
+        for turn, place in enumerate(places):
+            if pieces.given_up(place, number):
+                continue
+            with watching(Alarm(self.deadline_s, partial(mark, turn * len(batch)))):
+                try:
                     pieces.add(place, number, cast_one(self.functions[place], batch, self.labels))
-            tick(len(batch))
+                except Moved:
+                    return False
+        tick(len(places) * len(batch) - told)
         self._spent_s += time.perf_counter() - began
-        self._rows_done += len(batch)
+        self._votes_done += len(places) * len(batch)
+        return True
+
+    def _moves(self, votes: int, seconds: float, votes_left: int) -> bool:
+        """Whether workers would pay, after some seconds and votes on a batch, with so many left from its beginning."""
+        if not self._may_move:
+            return False
+        spent, done = self._spent_s + seconds, self._votes_done + votes
+        return spent > TRY_S and spent / max(done, 1) * (votes_left - votes) > WORTH_S
 
     def _in_workers(
         self, table: Table, places: Sequence[int], batches: Sequence[int], pieces: Pieces, tick: Tick
