@@ -69,7 +69,8 @@ class Running:
         self.n_rows = n_rows
         self._stops = [0] * len(self.functions)  # rows stopped in earlier tables
         self._may_move = workers is None and sys.platform != "win32" and cores() > 1
-        self._votes_done, self._spent_s = 0, 0.0  # in this process
+        self._seconds, self._rows = [0.0] * len(self.functions), [0] * len(self.functions)  # in this process
+        self._rows_done = 0
         self._processes: Processes | None = None
         self._stack = ExitStack()
 
@@ -99,37 +100,40 @@ class Running:
         """Cast the votes on a batch in this process. False: it was broken off, since the rest is for workers."""
         _ = batch.rows  # made here, so that no single function is charged for them
         batch.functions = tuple(self.functions[place] for place in places)
-        votes_left = len(places) * max(rows_left, (self.n_rows or 0) - self._votes_done // max(len(places), 1))
+        rows_left = max(rows_left, (self.n_rows or 0) - self._rows_done)
         told, began = 0, time.perf_counter()
 
-        def mark(before: int, row: int) -> None:
+        def mark(turn: int, row: int) -> None:
             nonlocal told
-            votes = before + max(row, 0)
+            votes = turn * len(batch) + max(row, 0)
             tick(votes - told)
             told = votes
-            if self._moves(votes, time.perf_counter() - began, votes_left):
+            if row > 0 and self._moves(places[turn], row, time.perf_counter() - began, rows_left):
                 tick(-told)
                 raise Moved
 
         for turn, place in enumerate(places):
             if pieces.given_up(place, number):
                 continue
-            with watching(Alarm(self.deadline_s, partial(mark, turn * len(batch)))):
+            began = time.perf_counter()
+            with watching(Alarm(self.deadline_s, partial(mark, turn))):
                 try:
                     pieces.add(place, number, cast_one(self.functions[place], batch, self.labels))
                 except Moved:
                     return False
+            self._seconds[place] += time.perf_counter() - began
+            self._rows[place] += len(batch)
         tick(len(places) * len(batch) - told)
-        self._spent_s += time.perf_counter() - began
-        self._votes_done += len(places) * len(batch)
+        self._rows_done += len(batch)
         return True
 
-    def _moves(self, votes: int, seconds: float, votes_left: int) -> bool:
-        """Whether workers would pay, after some seconds and votes on a batch, with so many left from its beginning."""
-        if not self._may_move:
+    def _moves(self, place: int, row: int, seconds: float, rows_left: int) -> bool:
+        """Whether workers would pay, after some seconds and rows of a function on a batch."""
+        if not self._may_move or sum(self._seconds) + seconds < TRY_S:
             return False
-        spent, done = self._spent_s + seconds, self._votes_done + votes
-        return spent > TRY_S and spent / max(done, 1) * (votes_left - votes) > WORTH_S
+        pace = {j: self._seconds[j] / self._rows[j] for j in range(len(self._rows)) if self._rows[j]}
+        pace[place] = (self._seconds[place] + seconds) / (self._rows[place] + row)
+        return sum(pace.values()) * rows_left > WORTH_S
 
     def _in_workers(
         self, table: Table, places: Sequence[int], batches: Sequence[int], pieces: Pieces, tick: Tick
