@@ -20,6 +20,7 @@ import polars as pl
 
 import consilience as cs
 from consilience.labeling.phrases import automaton
+from consilience.labeling.sieve import sieved
 from functions.plain import WORDS
 from jobs import SEED, Found, Job
 from stopwatch import clocked
@@ -140,6 +141,7 @@ def ours(functions: Callable[[], dict[str, Any]], n: int, runs: int, folder: Pat
 
 def _load_kernels() -> None:
     cs.lexicon("spam", ["a"]).find(["a"])
+    sieved([frozenset([(frozenset(b"a"),)])], pl.Series(["a"]))
     tables = {"a": cs.keywords("spam", ["a"]), "b": cs.lexicon("spam", ["a"], min_terms=2)}
     cs.apply(tables, cs.read([{"text": "a"}]), labels=LABELS)
 

@@ -17,14 +17,14 @@ from consilience.data.labels import ABSTAIN, Labels
 from consilience.data.table import Table
 from consilience.errors import DataError, FunctionError
 from consilience.labeling.function import Batch, LabelingFunction, Votes, fingerprint_of
-from consilience.labeling.phrases import Automaton, PhraseSet, automaton, hits_on, utf8
+from consilience.labeling.phrases import Automaton, LooksForPhrases, PhraseSet, automaton, hits_on, utf8
 from consilience.labeling.term_files import Terms, terms_of
 from consilience.progress import track
 
 ROWS_AT_ONCE = 50_000  # of `find`
 
 
-class Lexicon(LabelingFunction):
+class Lexicon(LabelingFunction, LooksForPhrases):
     """Made by `lexicon`. terms: frame with columns term, id and label. rejects: lines that were set aside."""
 
     kind = "lexicon"

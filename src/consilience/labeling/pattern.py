@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
 from consilience.errors import FunctionError
 from consilience.labeling.conditions import Condition
 from consilience.labeling.function import Batch, fingerprint_of
+from consilience.labeling.needed import Runs, needed
+from consilience.labeling.sieve import sieved, worth_sieving
 
 
 class Pattern(Condition):
@@ -33,9 +38,48 @@ class Pattern(Condition):
         """Hash of label, expression, case and column."""
         return fingerprint_of(self.kind, self.labels, self.regex, self.column, self.ignore_case)
 
+    @cached_property
+    def needs(self) -> Runs | None:
+        """Runs of bytes, one of which is in each text that matches; None: none is known."""
+        return needed(self._compiled)
+
+    def is_asked_with_others(self, batch: Batch) -> bool:
+        """Not if one pass for several patterns says which few rows each may match."""
+        together = _alike(self, batch)
+        if self not in together or batch.name_of(self.column) not in batch.columns.columns:
+            return True
+        key = ("worth sieving", batch.name_of(self.column), batch.functions)
+        return not batch.shared(key, lambda: worth_sieving(_needs(together), batch.text(self.column)))
+
+    def mask(self, batch: Batch) -> pl.Series:
+        """Rows that match, among those that have something without which none does."""
+        if self.is_asked_with_others(batch):
+            return super().mask(batch)
+        together, text = _alike(self, batch), batch.text(self.column)
+        key = ("sieve", batch.name_of(self.column), batch.functions)
+        may = batch.shared(key, lambda: sieved(_needs(together), text), users=len(together))
+        places = np.flatnonzero(may[together.index(self)])
+        holds = np.zeros(len(batch), bool)
+        holds[places] = text.gather(places).str.contains(self._compiled).fill_null(False).to_numpy()
+        return pl.Series(holds)
+
     def condition(self, batch: Batch) -> pl.Expr:
         """That the text matches."""
         return by_name(batch.check(self.column)).cast(pl.String, strict=False).str.contains(self._compiled)
+
+
+def _alike(one: Pattern, batch: Batch) -> list[Pattern]:
+    """The patterns of a batch that look where this one does, and need something."""
+    column = batch.name_of(one.column)
+    return [
+        other
+        for other in batch.functions
+        if isinstance(other, Pattern) and other.needs and batch.name_of(other.column) == column
+    ]
+
+
+def _needs(patterns: list[Pattern]) -> list[Runs]:
+    return [one.needs or frozenset() for one in patterns]
 
 
 def pattern(

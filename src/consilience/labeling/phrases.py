@@ -7,11 +7,12 @@ what `phrase_pattern` says as a regular expression. Linear in the text; see `phr
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +57,14 @@ class Hits:
     counts: dict[str, npt.NDArray[np.uint16]]
 
 
-@runtime_checkable
-class LooksForPhrases(Protocol):
+class LooksForPhrases(ABC):
     """A labeling function whose votes hang on phrases in one column."""
 
     column: str | None
     ignore_case: bool
 
     @property
+    @abstractmethod
     def phrase_set(self) -> PhraseSet:
         """What it looks for, under a key of its own."""
 
@@ -152,7 +153,7 @@ class Automaton:
         flags = np.zeros((n_flags, len(texts)), bool)
         counts = np.zeros((len(groups) - n_flags, len(texts)), np.uint16)
         n_groups = int(groups.max(initial=-1)) + 1
-        _over_rows(texts, phrase_kernels.mark, self.letters, self.machine, self._owners, flags, counts, n_groups)
+        over_rows(texts, phrase_kernels.mark, self.letters, self.machine, self._owners, flags, counts, n_groups)
         ranges = {one.key: (start, one) for one, start in zip(self.sets, first, strict=True)}
         return Hits(
             {key: flags[start] for key, (start, one) in ranges.items() if one.classes is None},
@@ -170,7 +171,7 @@ class Automaton:
         """
         from consilience.labeling import phrase_kernels
 
-        return np.concatenate(_over_rows(texts, phrase_kernels.longest, self.letters, self.machine))
+        return np.concatenate(over_rows(texts, phrase_kernels.longest, self.letters, self.machine))
 
 
 @lru_cache(maxsize=4)
@@ -218,7 +219,7 @@ def _power_of_two(at_least: int) -> int:
     return 1 << max(6, int(at_least - 1).bit_length())
 
 
-def _over_rows(texts: pl.Series, kernel: Any, *arguments: Any) -> list[Any]:
+def over_rows(texts: pl.Series, kernel: Any, *arguments: Any) -> list[Any]:
     """Run a kernel over parts of the rows, on as many cores as Polars uses; what it gives for each part."""
     content, offsets = utf8(texts)
     parts = max(1, min(pl.thread_pool_size(), len(content) // BYTES_A_THREAD))
