@@ -45,20 +45,22 @@ class Pattern(Condition):
 
     def is_asked_with_others(self, batch: Batch) -> bool:
         """Not if one pass for several patterns says which few rows each may match."""
-        together = _alike(self, batch)
-        if self not in together or batch.name_of(self.column) not in batch.columns.columns:
+        column = batch.name_of(self.column)
+        together = _sieved_together(column, batch)
+        if self not in together or column not in batch.columns.columns:
             return True
-        key = ("worth sieving", batch.name_of(self.column), batch.functions)
-        return not batch.shared(key, lambda: worth_sieving(_needs(together), batch.text(self.column)))
+        key = ("worth sieving", column, batch.functions)
+        return not batch.shared(key, lambda: worth_sieving(list(together.values()), batch.text(self.column)))
 
     def mask(self, batch: Batch) -> pl.Series:
         """Rows that match, among those that have something without which none does."""
         if self.is_asked_with_others(batch):
             return super().mask(batch)
-        together, text = _alike(self, batch), batch.text(self.column)
-        key = ("sieve", batch.name_of(self.column), batch.functions)
-        may = batch.shared(key, lambda: sieved(_needs(together), text), users=len(together))
-        places = np.flatnonzero(may[together.index(self)])
+        column, text = batch.name_of(self.column), batch.text(self.column)
+        together = _sieved_together(column, batch)
+        key = ("sieve", column, batch.functions)
+        may = batch.shared(key, lambda: sieved(list(together.values()), text), users=len(together))
+        places = np.flatnonzero(may[list(together).index(self)])
         holds = np.zeros(len(batch), bool)
         holds[places] = text.gather(places).str.contains(self._compiled).fill_null(False).to_numpy()
         return pl.Series(holds)
@@ -68,18 +70,15 @@ class Pattern(Condition):
         return by_name(batch.check(self.column)).cast(pl.String, strict=False).str.contains(self._compiled)
 
 
-def _alike(one: Pattern, batch: Batch) -> list[Pattern]:
-    """The patterns of a batch that look where this one does, and need something."""
-    column = batch.name_of(one.column)
-    return [
-        other
-        for other in batch.functions
-        if isinstance(other, Pattern) and other.needs and batch.name_of(other.column) == column
-    ]
+def _sieved_together(column: str | None, batch: Batch) -> dict[Pattern, Runs]:
+    """The patterns of a batch that look in a column and need something, and what."""
 
+    def find() -> dict[Pattern, Runs]:
+        there = [one for one in batch.functions if isinstance(one, Pattern) and batch.name_of(one.column) == column]
+        return {one: one.needs for one in there if one.needs is not None}
 
-def _needs(patterns: list[Pattern]) -> list[Runs]:
-    return [one.needs or frozenset() for one in patterns]
+    found: dict[Pattern, Runs] = batch.shared(("patterns", column, batch.functions), find)
+    return found
 
 
 def pattern(

@@ -17,7 +17,7 @@ from consilience.labeling.needed import Run, Runs
 from consilience.labeling.phrases import START_S, over_rows
 
 Mask = npt.NDArray[np.bool_]
-WORDS, BITS = 4, 64  # of a pass: each run has as many bits of one word as it has places
+WORDS, BITS = 2, 64  # of a pass: each run has as many bits of one word as it has places
 
 
 def worth_sieving(needs: Sequence[Runs], texts: pl.Series) -> bool:
@@ -27,13 +27,13 @@ def worth_sieving(needs: Sequence[Runs], texts: pl.Series) -> bool:
     megabytes = int(texts.str.len_bytes().sum()) / 1e6
     ready = "consilience.labeling.sieve_kernels" in sys.modules
     passes = len(_packed(needs))
-    return 4e-4 * megabytes * len(needs) > START_S * (not ready) + 1.6e-3 * megabytes * passes
+    return 4e-4 * megabytes * len(needs) > START_S * (not ready) + 1.1e-3 * megabytes * passes
 
 
 def sieved(needs: Sequence[Runs], texts: pl.Series) -> Mask:
     """Where one of the runs of each need stands. texts: (n,) strings; a null has none. returns: (needs, n).
 
-    About 1.5 ns a byte of text for each 256 bytes of runs.
+    About 1 ns a byte of text for each 128 bytes of runs.
     """
     from consilience.labeling import sieve_kernels
 
