@@ -29,7 +29,7 @@ def test_finds_each_run_that_stands_in_a_text(needs, texts):
 
 
 def test_finds_as_much_on_two_threads(monkeypatch):
-    monkeypatch.setattr("consilience.labeling.phrases.BYTES_A_THREAD", 100)
+    monkeypatch.setattr("consilience.labeling.phrases.BYTES_A_PART", 100)
     needs = [frozenset([(frozenset(b"7"), frozenset(b"7"))])]
     texts = pl.Series([str(number) for number in range(2000)])
     assert sieve.sieved(needs, texts)[0].tolist() == texts.str.contains("77").to_list()

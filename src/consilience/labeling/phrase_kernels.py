@@ -133,10 +133,6 @@ def same(text, place, stop, phrase, start, end, kinds, folded):
     Nor is a tuple of arrays taken apart in here: see `beginnings`.
     """
     while place < stop and start < end:
-        if text[place] == phrase[start] and BLANK < text[place] < 0x80:
-            place += 1
-            start += 1
-            continue
         wanted, start = decoded(phrase, start)
         found, place = decoded(text, place)
         if kinds[found] == SPACE:
@@ -293,8 +289,8 @@ def tokens_slowly(text, place, stop, end, letters, seed, starts, ends, states):
 
 
 @compiled
-def mark(text, text_offsets, first, last, letters, automaton, owners, flags, counts, n_groups):
-    """Set flags and count terms for rows first..last.
+def mark(text, text_offsets, first, letters, automaton, owners, flags, counts, n_groups):
+    """Set flags and count terms for rows, the first of which is called `first`.
 
     owners: of term t, owner_offsets[t] to [t + 1] of slots; groups: of each slot; -1: it has flags (n_flags, rows),
     else counts of distinct terms (slots - n_flags, rows), for which only the longest of the terms that begin at a place
@@ -308,8 +304,8 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
     seen = np.full(len(slots), -1, np.int64)
     best_term, best_end = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
     taken = np.zeros(n_groups, np.int64)
-    for row in range(first, last):
-        place, end = text_offsets[row], text_offsets[row + 1]
+    for row in range(first, first + len(text_offsets) - 1):
+        place, end = text_offsets[row - first], text_offsets[row - first + 1]
         taken[:] = place
         while place < end:
             n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)
@@ -342,10 +338,10 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
 
 
 @compiled
-def longest(text, text_offsets, first, last, letters, automaton):
-    """The leftmost-longest terms of rows first..last, none within another. returns: (n, 4) row, start, end, term.
+def longest(text, text_offsets, first, letters, automaton):
+    """The leftmost-longest terms of rows, none within another. returns: (n, 4) row, start, end, term.
 
-    start, end: in characters of the row.
+    row: counted from `first`. start, end: in characters of the row.
     """
     table, first_bits, codes, phrases, offsets, seed = automaton
     kinds, folded, plain = letters
@@ -353,8 +349,8 @@ def longest(text, text_offsets, first, last, letters, automaton):
     states = np.empty(BLOCK + 1, np.uint64)
     spans = np.empty((1024, 4), np.int64)
     n_spans = 0
-    for row in range(first, last):
-        place, end = text_offsets[row], text_offsets[row + 1]
+    for row in range(first, first + len(text_offsets) - 1):
+        place, end = text_offsets[row - first], text_offsets[row - first + 1]
         counted, characters = place, 0
         while place < end:
             n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)

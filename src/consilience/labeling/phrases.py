@@ -21,7 +21,7 @@ import polars as pl
 from consilience.labeling.function import Batch
 from consilience.labeling.letters import OTHER, letters
 
-BYTES_A_THREAD = 4_000_000  # of text: less is not worth another thread
+BYTES_A_PART = 8_000_000  # of text, which a thread copies and reads: it stays in the cache
 START_S = 1.0  # to load the compiled loops; more the first time ever, when they are compiled
 SEEDS = 64  # hashes of two of a million phrases collide once in a million seeds
 
@@ -220,13 +220,18 @@ def _power_of_two(at_least: int) -> int:
 
 
 def over_rows(texts: pl.Series, kernel: Any, *arguments: Any) -> list[Any]:
-    """Run a kernel over parts of the rows, on as many cores as Polars uses; what it gives for each part."""
-    content, offsets = utf8(texts)
-    parts = max(1, min(pl.thread_pool_size(), len(content) // BYTES_A_THREAD))
-    bounds = np.searchsorted(offsets, np.linspace(0, len(content), parts + 1)[1:-1]).tolist()
-    rows = [0, *bounds, len(texts)]
-    if parts == 1:
-        return [kernel(content, offsets, 0, len(texts), *arguments)]
-    with ThreadPoolExecutor(parts) as pool:
-        jobs = [pool.submit(kernel, content, offsets, rows[k], rows[k + 1], *arguments) for k in range(parts)]
-        return [job.result() for job in jobs]
+    """Run a kernel over parts of the rows, on as many cores as Polars uses; what it gives for each part.
+
+    Only the parts that are being read are copied.
+    """
+    ends = np.cumsum(texts.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)
+    cuts = np.searchsorted(ends, np.arange(BYTES_A_PART, int(ends[-1]) if len(ends) else 0, BYTES_A_PART))
+    rows = [0, *np.unique(cuts[cuts > 0]).tolist(), len(texts)]
+
+    def run(first: int, last: int) -> Any:
+        return kernel(*utf8(texts[first:last]), first, *arguments)
+
+    if len(rows) == 2:
+        return [run(*rows)]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return list(pool.map(run, rows, rows[1:]))
