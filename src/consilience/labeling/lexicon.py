@@ -174,7 +174,7 @@ def lexicon(
         the places of terms.
     raises: FunctionError for no terms or no label; DataError for a file that is not there or cannot be read.
 
-    About 1 µs and 60 bytes a term to make ready, once; then a few ns a byte of text, together with all keywords and
+    About 1 µs and 150 bytes a term to make ready, once; then a few ns a byte of text, together with all keywords and
     lexicons that look in the same column.
 
     >>> import consilience as cs

@@ -89,7 +89,8 @@ def pattern(
     regex: in the syntax of Rust's regex crate: no look-around and no back-references, so that time is linear.
     raises: FunctionError saying what is wrong with the expression.
 
-    About 0.05 µs a short text. All patterns and expressions of a run are matched together, on all cores.
+    About 0.03 µs a short text, on all cores. Several in a run over many rows are asked only of the rows that have some
+    run of characters without which they cannot match, which one pass finds for all: 15 take 0.01 µs a text each.
 
     >>> import consilience as cs
     >>> link = cs.pattern("spam", r"https?://|www\.")

@@ -110,7 +110,7 @@ def _pass_is_cheaper(functions: Sequence[LooksForPhrases], text: pl.Series) -> b
 
 
 class Automaton:
-    """Phrase sets made ready to be looked for. About 1 µs and 60 bytes a phrase."""
+    """Phrase sets made ready to be looked for. About 0.3 µs and 150 bytes a phrase."""
 
     def __init__(self, sets: Sequence[PhraseSet], ignore_case: bool) -> None:
         self.sets = tuple(sets)

@@ -26,8 +26,8 @@ def worth_sieving(needs: Sequence[Runs], texts: pl.Series) -> bool:
         return False
     megabytes = int(texts.str.len_bytes().sum()) / 1e6
     ready = "consilience.labeling.sieve_kernels" in sys.modules
-    passes = len(_packed(needs))
-    return 4e-4 * megabytes * len(needs) > START_S * (not ready) + 1.1e-3 * megabytes * passes
+    saved, a_pass = 4e-4 * megabytes * len(needs) - START_S * (not ready), 1.1e-3 * megabytes
+    return saved > a_pass and saved > a_pass * len(_packed(needs))
 
 
 def sieved(needs: Sequence[Runs], texts: pl.Series) -> Mask:
