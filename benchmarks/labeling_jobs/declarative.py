@@ -1,8 +1,8 @@
 """Declarative functions: fifty as people write them, beside a plain Python loop with `re`; lexicons beside a peer.
 
 Texts are made from a seed: words as frequent as in language (Zipf), some of them those the functions look for. What the
-Python loop says of its sample must be what our functions say of it. Terms of a lexicon are made up, like names of
-substances and diseases, of one to four words, a third of which also stand in the texts.
+Python loop says of its sample must be what our functions say of it. Half of the terms of a lexicon are of real lists of
+diseases, phenotypes, genes and chemicals, where these are at hand; the others are made up, of one to four words.
 """
 
 from __future__ import annotations
