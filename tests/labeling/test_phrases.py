@@ -48,11 +48,12 @@ def test_a_large_run_takes_one_pass_and_says_the_same(monkeypatch):
 
 
 def test_many_rows_are_shared_among_threads(monkeypatch):
-    monkeypatch.setattr(phrases, "BYTES_A_THREAD", 10)
+    monkeypatch.setattr(phrases, "BYTES_A_PART", 10)
     machine = Automaton([PhraseSet("a", pl.Series(["b"]))], True)
-    text = pl.Series(["a b", "", None, "c", "B", "bb"] * 50)
+    text = pl.Series(["a b", "", None, "no such letter in here", "B", "bb"] * 50)
     assert machine.look(text).flags["a"].tolist() == [True, False, False, False, True, False] * 50
     assert [row for row, *_ in machine.find(text).tolist()] == [n for k in range(0, 300, 6) for n in (k, k + 4)]
+    assert not len(machine.find(text.head(0))) and not len(machine.find(pl.Series([None, ""], dtype=pl.String)))
 
 
 def test_bytes_of_texts():

@@ -20,11 +20,15 @@ class Condition(MaskFunction):
     def condition(self, batch: Batch) -> pl.Expr:
         """What must be true of a row of `batch.columns`. Raises DataError if these rows cannot be asked."""
 
+    def is_asked_with_others(self, batch: Batch) -> bool:
+        """Whether it is computed together with the other conditions of a batch, on all rows."""
+        return True
+
     def mask(self, batch: Batch) -> pl.Series:
         """Rows where the condition is true."""
         own = self.condition(batch)
-        together = [one for one in batch.functions if isinstance(one, Condition)]
-        key = ("conditions", *(one.fingerprint for one in together))
+        together = batch.shared(("asked together", batch.functions), lambda: _asked_together(batch))
+        key = ("conditions", batch.functions)
         answers = batch.shared(key, lambda: _answers(together, batch), users=len(together))
         answer = answers.get(self.fingerprint)
         answer = _asked(batch, [own])[0] if answer is None else answer
@@ -43,6 +47,10 @@ def is_about_one_row(condition: pl.Expr, schema: Mapping[str, pl.DataType | type
     """
     plan = pl.LazyFrame(schema={**schema, KEPT: pl.Int8}).with_columns(condition.alias(ANSWER)).filter(pl.col(KEPT) > 0)
     return not plan.explain().lstrip().startswith("FILTER")
+
+
+def _asked_together(batch: Batch) -> list[Condition]:
+    return [one for one in batch.functions if isinstance(one, Condition) and one.is_asked_with_others(batch)]
 
 
 def _answers(functions: list[Condition], batch: Batch) -> dict[str, pl.Series]:

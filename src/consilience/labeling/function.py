@@ -196,7 +196,9 @@ class MaskFunction(LabelingFunction):
         except Exception as error:
             failure = Failure(len(batch), str(batch.ids[0]) if len(batch) else "", short_traceback(error))
             return Votes(np.full(len(batch), ABSTAIN, np.int16), failure)
-        return Votes(np.where(holds, np.int16(code), np.int16(ABSTAIN)))
+        codes = np.multiply(holds, code - ABSTAIN, dtype=np.int16)  # in one array: memory is what takes the time
+        codes += ABSTAIN
+        return Votes(codes)
 
 
 def fingerprint_of(*parts: object) -> str:

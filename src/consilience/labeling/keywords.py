@@ -13,12 +13,12 @@ import polars as pl
 
 from consilience.errors import FunctionError
 from consilience.labeling.function import Batch, MaskFunction, fingerprint_of
-from consilience.labeling.phrases import PhraseSet, hits_on, worth_a_pass
+from consilience.labeling.phrases import LooksForPhrases, PhraseSet, hits_on, worth_a_pass
 
 CHUNK = 20_000  # characters of phrases per expression: beyond that compiling one costs more than scanning twice
 
 
-class Keywords(MaskFunction):
+class Keywords(MaskFunction, LooksForPhrases):
     """Made by `keywords`."""
 
     kind = "keywords"

@@ -60,9 +60,9 @@ def decoded(text, place):
 
 
 @inlined
-def fold(letters, character):
+def one_case(folded, character):
     """The one case of a character."""
-    return letters[1][character] if character < N_CASED else character
+    return folded[character] if character < N_CASED else character
 
 
 @inlined
@@ -79,14 +79,13 @@ def mixed(state):
 
 
 @inlined
-def token(text, place, end, letters, state):
+def token(text, place, end, kinds, folded, plain, state):
     """Read the token that begins here: the byte behind it, and the hash with it added. White space gives its place."""
-    kinds, _, plain = letters
     first, after = decoded(text, place)
     kind = kinds[first]
     if kind == SPACE:
         return place, state
-    state = longer(state, fold(letters, first))
+    state = longer(state, one_case(folded, first))
     if kind != WORD:
         return after, state
     while after < end:
@@ -100,7 +99,7 @@ def token(text, place, end, letters, state):
         character, behind = decoded(text, after)
         if kinds[character] != WORD:
             return after, state
-        state = longer(state, fold(letters, character))
+        state = longer(state, one_case(folded, character))
         after = behind
     return after, state
 
@@ -128,9 +127,11 @@ def slot_of(table, hashed):
 
 
 @inlined
-def same(text, place, stop, phrase, start, end, letters):
-    """Whether a stretch of text is the phrase, whatever the case (if it does not count) and the white space."""
-    kinds = letters[0]
+def same(text, place, stop, phrase, start, end, kinds, folded):
+    """Whether a stretch of text is the phrase, whatever the case (if it does not count) and the white space.
+
+    Nor is a tuple of arrays taken apart in here: see `beginnings`.
+    """
     while place < stop and start < end:
         wanted, start = decoded(phrase, start)
         found, place = decoded(text, place)
@@ -138,7 +139,7 @@ def same(text, place, stop, phrase, start, end, letters):
             if kinds[wanted] != SPACE:
                 return False
             place = past_space(text, place, stop, kinds)
-        elif fold(letters, found) != fold(letters, wanted):
+        elif one_case(folded, found) != one_case(folded, wanted):
             return False
     return place == stop and start == end
 
@@ -146,13 +147,14 @@ def same(text, place, stop, phrase, start, end, letters):
 @compiled
 def count_tokens(text, offsets, letters):
     """How many tokens all phrases have: as many entries a table needs at most."""
+    kinds, folded, plain = letters
     n = 0
     for phrase in range(len(offsets) - 1):
         place, end = offsets[phrase], offsets[phrase + 1]
         while place < end:
-            after, _ = token(text, place, end, letters, NOTHING)
+            after, _ = token(text, place, end, kinds, folded, plain, NOTHING)
             n += after > place
-            place = past_space(text, place, end, letters[0]) if after == place else after
+            place = past_space(text, place, end, kinds) if after == place else after
     return n
 
 
@@ -162,12 +164,13 @@ def enter(phrases, offsets, letters, seed, table, first_bits, terms):
 
     returns: whether all went in; if not, two phrases have one hash, and another seed will do.
     """
+    kinds, folded, plain = letters
     bits = np.uint64(len(first_bits) - 1)
     for phrase in range(len(offsets) - 1):
         place, end = offsets[phrase], offsets[phrase + 1]
         begun, state = place, seed
         while place < end:
-            after, state = token(phrases, place, end, letters, state)
+            after, state = token(phrases, place, end, kinds, folded, plain, state)
             if after == place:  # white space: one blank
                 state = longer(state, BLANK)
                 place += 1
@@ -186,29 +189,29 @@ def enter(phrases, offsets, letters, seed, table, first_bits, terms):
             if term < 0:
                 term = phrase
                 table[slot] |= np.uint64(phrase + 1) << ONE
-            elif not same(phrases, begun, end, phrases, offsets[term], offsets[term + 1], letters):
+            elif not same(phrases, begun, end, phrases, offsets[term], offsets[term + 1], kinds, folded):
                 return False
             terms[phrase] = term
     return True
 
 
 @inlined
-def step(text, place, end, letters, table, state):
+def step(text, place, end, kinds, folded, plain, table, state):
     """One token further in a walk: the byte behind it, the hash, and the entry of what was walked (0: none)."""
-    after = past_space(text, place, end, letters[0])
+    after = past_space(text, place, end, kinds)
     if after > place:
         state = longer(state, BLANK)
     if after >= end:
         return end, state, NOTHING
-    place, state = token(text, after, end, letters, state)
+    place, state = token(text, after, end, kinds, folded, plain, state)
     return place, state, table[slot_of(table, mixed(state))]
 
 
 @inlined
-def ends_here(entry, text, start, place, phrases, offsets, letters):
+def ends_here(entry, text, start, place, phrases, offsets, kinds, folded):
     """The phrase that the walked text is, or -1."""
     term = np.int64((entry & np.uint64(0xFFFFFFFF)) >> ONE) - 1
-    if term >= 0 and same(text, start, place, phrases, offsets[term], offsets[term + 1], letters):
+    if term >= 0 and same(text, start, place, phrases, offsets[term], offsets[term + 1], kinds, folded):
         return term
     return -1
 
@@ -272,11 +275,12 @@ def chosen(n, first_bits, starts, ends, states):
 @compiled
 def tokens_slowly(text, place, stop, end, letters, seed, starts, ends, states):
     """What `tokens_of_block` gives, for any characters: the tokens that begin before `stop`."""
+    kinds, folded, plain = letters
     n = 0
     while place < stop:
-        after, state = token(text, place, end, letters, seed)
+        after, state = token(text, place, end, kinds, folded, plain, seed)
         if after == place:
-            place = past_space(text, place, end, letters[0])
+            place = past_space(text, place, end, kinds)
             continue
         starts[n], ends[n], states[n] = place, after, state
         n += 1
@@ -285,22 +289,23 @@ def tokens_slowly(text, place, stop, end, letters, seed, starts, ends, states):
 
 
 @compiled
-def mark(text, text_offsets, first, last, letters, automaton, owners, flags, counts, n_groups):
-    """Set flags and count terms for rows first..last.
+def mark(text, text_offsets, first, letters, automaton, owners, flags, counts, n_groups):
+    """Set flags and count terms for rows, the first of which is called `first`.
 
     owners: of term t, owner_offsets[t] to [t + 1] of slots; groups: of each slot; -1: it has flags (n_flags, rows),
     else counts of distinct terms (slots - n_flags, rows), for which only the longest of the terms that begin at a place
     counts, and none that begins within the one before it.
     """
     table, first_bits, codes, phrases, offsets, seed = automaton
+    kinds, folded, plain = letters
     owner_offsets, slots, groups = owners
     starts, ends = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64)
     states = np.empty(BLOCK + 1, np.uint64)
     seen = np.full(len(slots), -1, np.int64)
     best_term, best_end = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
     taken = np.zeros(n_groups, np.int64)
-    for row in range(first, last):
-        place, end = text_offsets[row], text_offsets[row + 1]
+    for row in range(first, first + len(text_offsets) - 1):
+        place, end = text_offsets[row - first], text_offsets[row - first + 1]
         taken[:] = place
         while place < end:
             n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)
@@ -308,7 +313,7 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
                 start, stop, state, waits = starts[number], ends[number], states[number], False
                 entry = table[slot_of(table, mixed(state))]
                 while entry != NOTHING:
-                    term = ends_here(entry, text, start, stop, phrases, offsets, letters)
+                    term = ends_here(entry, text, start, stop, phrases, offsets, kinds, folded)
                     if term >= 0:
                         for owner in range(owner_offsets[term], owner_offsets[term + 1]):
                             group = groups[slots[owner]]
@@ -318,7 +323,7 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
                                 best_term[group], best_end[group], waits = term, stop, True
                     if entry & ONE == NOTHING:
                         break
-                    stop, state, entry = step(text, stop, end, letters, table, state)
+                    stop, state, entry = step(text, stop, end, kinds, folded, plain, table, state)
                 if not waits:
                     continue
                 for group in range(n_groups):
@@ -333,18 +338,19 @@ def mark(text, text_offsets, first, last, letters, automaton, owners, flags, cou
 
 
 @compiled
-def longest(text, text_offsets, first, last, letters, automaton):
-    """The leftmost-longest terms of rows first..last, none within another. returns: (n, 4) row, start, end, term.
+def longest(text, text_offsets, first, letters, automaton):
+    """The leftmost-longest terms of rows, none within another. returns: (n, 4) row, start, end, term.
 
-    start, end: in characters of the row.
+    row: counted from `first`. start, end: in characters of the row.
     """
     table, first_bits, codes, phrases, offsets, seed = automaton
+    kinds, folded, plain = letters
     starts, ends = np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64)
     states = np.empty(BLOCK + 1, np.uint64)
     spans = np.empty((1024, 4), np.int64)
     n_spans = 0
-    for row in range(first, last):
-        place, end = text_offsets[row], text_offsets[row + 1]
+    for row in range(first, first + len(text_offsets) - 1):
+        place, end = text_offsets[row - first], text_offsets[row - first + 1]
         counted, characters = place, 0
         while place < end:
             n, place = beginnings(text, place, end, letters, first_bits, codes, seed, starts, ends, states)
@@ -355,12 +361,12 @@ def longest(text, text_offsets, first, last, letters, automaton):
                 best, best_end = np.int64(-1), start
                 entry = table[slot_of(table, mixed(state))]
                 while entry != NOTHING:
-                    term = ends_here(entry, text, start, stop, phrases, offsets, letters)
+                    term = ends_here(entry, text, start, stop, phrases, offsets, kinds, folded)
                     if term >= 0:
                         best, best_end = term, stop
                     if entry & ONE == NOTHING:
                         break
-                    stop, state, entry = step(text, stop, end, letters, table, state)
+                    stop, state, entry = step(text, stop, end, kinds, folded, plain, table, state)
                 if best < 0:
                     continue
                 if n_spans == len(spans):

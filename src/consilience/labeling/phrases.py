@@ -7,11 +7,12 @@ what `phrase_pattern` says as a regular expression. Linear in the text; see `phr
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ import polars as pl
 from consilience.labeling.function import Batch
 from consilience.labeling.letters import OTHER, letters
 
-BYTES_A_THREAD = 4_000_000  # of text: less is not worth another thread
+BYTES_A_PART = 8_000_000  # of text, which a thread copies and reads: it stays in the cache
 START_S = 1.0  # to load the compiled loops; more the first time ever, when they are compiled
 SEEDS = 64  # hashes of two of a million phrases collide once in a million seeds
 
@@ -56,14 +57,14 @@ class Hits:
     counts: dict[str, npt.NDArray[np.uint16]]
 
 
-@runtime_checkable
-class LooksForPhrases(Protocol):
+class LooksForPhrases(ABC):
     """A labeling function whose votes hang on phrases in one column."""
 
     column: str | None
     ignore_case: bool
 
     @property
+    @abstractmethod
     def phrase_set(self) -> PhraseSet:
         """What it looks for, under a key of its own."""
 
@@ -109,7 +110,7 @@ def _pass_is_cheaper(functions: Sequence[LooksForPhrases], text: pl.Series) -> b
 
 
 class Automaton:
-    """Phrase sets made ready to be looked for. About 1 µs and 60 bytes a phrase."""
+    """Phrase sets made ready to be looked for. About 0.3 µs and 150 bytes a phrase."""
 
     def __init__(self, sets: Sequence[PhraseSet], ignore_case: bool) -> None:
         self.sets = tuple(sets)
@@ -152,7 +153,7 @@ class Automaton:
         flags = np.zeros((n_flags, len(texts)), bool)
         counts = np.zeros((len(groups) - n_flags, len(texts)), np.uint16)
         n_groups = int(groups.max(initial=-1)) + 1
-        _over_rows(texts, phrase_kernels.mark, self.letters, self.machine, self._owners, flags, counts, n_groups)
+        over_rows(texts, phrase_kernels.mark, self.letters, self.machine, self._owners, flags, counts, n_groups)
         ranges = {one.key: (start, one) for one, start in zip(self.sets, first, strict=True)}
         return Hits(
             {key: flags[start] for key, (start, one) in ranges.items() if one.classes is None},
@@ -170,7 +171,7 @@ class Automaton:
         """
         from consilience.labeling import phrase_kernels
 
-        return np.concatenate(_over_rows(texts, phrase_kernels.longest, self.letters, self.machine))
+        return np.concatenate(over_rows(texts, phrase_kernels.longest, self.letters, self.machine))
 
 
 @lru_cache(maxsize=4)
@@ -218,14 +219,19 @@ def _power_of_two(at_least: int) -> int:
     return 1 << max(6, int(at_least - 1).bit_length())
 
 
-def _over_rows(texts: pl.Series, kernel: Any, *arguments: Any) -> list[Any]:
-    """Run a kernel over parts of the rows, on as many cores as Polars uses; what it gives for each part."""
-    content, offsets = utf8(texts)
-    parts = max(1, min(pl.thread_pool_size(), len(content) // BYTES_A_THREAD))
-    bounds = np.searchsorted(offsets, np.linspace(0, len(content), parts + 1)[1:-1]).tolist()
-    rows = [0, *bounds, len(texts)]
-    if parts == 1:
-        return [kernel(content, offsets, 0, len(texts), *arguments)]
-    with ThreadPoolExecutor(parts) as pool:
-        jobs = [pool.submit(kernel, content, offsets, rows[k], rows[k + 1], *arguments) for k in range(parts)]
-        return [job.result() for job in jobs]
+def over_rows(texts: pl.Series, kernel: Any, *arguments: Any) -> list[Any]:
+    """Run a kernel over parts of the rows, on as many cores as Polars uses; what it gives for each part.
+
+    Only the parts that are being read are copied.
+    """
+    ends = np.cumsum(texts.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)
+    cuts = np.searchsorted(ends, np.arange(BYTES_A_PART, int(ends[-1]) if len(ends) else 0, BYTES_A_PART))
+    rows = [0, *np.unique(cuts[cuts > 0]).tolist(), len(texts)]
+
+    def run(first: int, last: int) -> Any:
+        return kernel(*utf8(texts[first:last]), first, *arguments)
+
+    if len(rows) == 2:
+        return [run(*rows)]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return list(pool.map(run, rows, rows[1:]))
