@@ -30,6 +30,8 @@ docs: .venv/docs  ## the site, in docs/_build/html
 
 bench: .venv/dev  ## the benchmark tables
 	$(BIN)/python benchmarks/weak_text.py
+	$(BIN)/python benchmarks/labeling.py
+	$(BIN)/python benchmarks/suggest.py
 	$(BIN)/python benchmarks/label_models.py
 	$(BIN)/python benchmarks/label_models.py --gold 50
 	$(BIN)/python benchmarks/known_truth.py
