@@ -220,6 +220,12 @@ def test_wrong_settings_are_named(tmp_path, text, message):
         ("[a]\nlookup = 'none.csv'\nlabel = 'spam'", "does not say which columns"),
         ("[a]\nlookup = 7\non = ['text']\nlabel = 'spam'", "cannot be"),
         ("[a]\nlookup = '../known.csv'\non = ['text']\nlabel = 'spam'", "outside the project's folder"),
+        ('[a]\nlookup = "a\\u0000b.csv"\non = ["text"]\nlabel = "spam"', "outside the project's folder"),
+        (
+            "[a]\nlabel = 'spam'\nkeywords = ['x']\nignore_case = 'no'",
+            r"ignore_case = 'no'.\nFix: give it true or false",
+        ),
+        ("[a]\nlabel = 'spam'\npattern = 'x'\ncolumn = 3", r"column = 3.\nFix: give it a name in quotes"),
         ("[a]\nmodel = 'm.pkl'", "is a pickle"),
         ("[a]\nmodel = 'm.onnx'\nthreshhold = 0.9", "Did you mean 'threshold'"),
         ("[a]\ncrowd = 'none.csv'", r"\[a\] in .*no file"),

@@ -177,6 +177,7 @@ def _answers(function: Callable[[Row], Any], rows: Sequence[Row], ids: pl.Series
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a function that calls sys.exit must not end the run
+                eye.rest()  # what it raised just before its time was up is an error, and the clock must not ring here
                 shown = short_traceback(error) if failure is None else ""
                 here = Failure(1, str(ids[len(answers)]), shown, stops=int(isinstance(error, Stopped)))
                 failure = here if failure is None else failure + here

@@ -70,6 +70,7 @@ class Running:
         self._stops = [0] * len(self.functions)  # rows stopped in earlier tables
         self._rows_done, self._spent_s = 0, 0.0
         self._processes: Processes | None = None
+        self._n_sent = 0  # tables whose rows were written for workers
         self._stack = ExitStack()
 
     def columns(self, table: Table, functions: Sequence[LabelingFunction], tick: Tick) -> list[Column]:
@@ -77,8 +78,9 @@ class Running:
         places = [next(j for j, mine in enumerate(self.functions) if mine is asked) for asked in functions]
         starts = range(0, len(table), self.batch_rows)
         pieces = Pieces(len(starts), self._stops)
+        has_objects = pl.Object in table.features.dtypes  # Python's own, which no file of rows can hold
         for batch, start in enumerate(starts):
-            if self._should_move(len(table) - start):
+            if self._should_move(len(table) - start) and not has_objects:
                 self._in_workers(table, places, range(batch, len(starts)), pieces, tick)
                 break
             self._here(Batch(table, start, start + self.batch_rows), batch, places, pieces, tick)
@@ -112,7 +114,9 @@ class Running:
         self, table: Table, places: Sequence[int], batches: Sequence[int], pieces: Pieces, tick: Tick
     ) -> None:
         processes = self._started()
-        path = processes.folder / "rows.arrow"
+        path = processes.folder / f"rows {self._n_sent}.arrow"  # a function may still hold rows of the file before
+        (processes.folder / f"rows {self._n_sent - 1}.arrow").unlink(missing_ok=True)
+        self._n_sent += 1
         table.features.write_ipc(path, compression="uncompressed")
         roles = (str(path), table.id_column, table.text_column, table.gold_column)
 
@@ -131,7 +135,7 @@ class Running:
                 raise EngineError(f"A worker process failed to start: {what.why}.\nFix: use workers=0.")
             later = task.places[task.places.index(place) + 1 :]
             again = [] if not later else [Task(roles, task.batch, task.start, task.stop, later).packed()]
-            if what.second < 0:  # it marks no rows: the whole batch is lost
+            if what.second < 0 or what.second in (task.bad_rows or {}):  # no row is to blame: the whole batch is lost
                 ids = table.ids[task.start : task.stop]
                 pieces.add(place, task.batch, failed(ids, what.why, self.labels))
                 tick(len(ids))
@@ -244,7 +248,7 @@ class Program:
 
     def _batch(self, task: Task) -> Batch:
         path, id, text, gold = task.roles
-        frame = pl.scan_ipc(path).slice(task.start, task.stop - task.start).collect()
+        frame = pl.scan_ipc(path, glob=False).slice(task.start, task.stop - task.start).collect()
         functions = [self.functions[place] for place in task.places]
         batch = Batch(Table(frame, id=id, text=text), functions=functions)
         batch.gold_column = gold  # it is not among the rows; errors name it
