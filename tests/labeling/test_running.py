@@ -224,7 +224,7 @@ def send_nothing():
 
 def test_a_worker_that_is_lost_after_its_last_row_is_not_tried_for_ever():
     small = TABLE.take(range(6))
-    matrix = cs.apply([on({5}, send_nothing), modulo(3)], small, workers=1, batch_size=6, cache={})
+    matrix = cs.apply([on({0}, send_nothing), modulo(3)], small, workers=1, batch_size=6, cache={})
     failure = matrix.functions[0].failure
     assert (failure.count, failure.first_error) == (6, "its process ended with exit code 3")
     assert matrix.names_of("by3") == cs.apply([modulo(3)], small, workers=0, cache={}).names_of("by3")
