@@ -160,7 +160,8 @@ class Processes:
 
     def _start(self, place: int) -> _Worker:
         mine, its = Pipe()
-        command = [sys.executable, "-m", "consilience.engines.worker", str(its.fileno()), str(self._marks), str(place)]
+        told = [its.fileno(), self._marks, place, os.getpid()]
+        command = [sys.executable, "-m", "consilience.engines.worker", *map(str, told)]
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
         process = subprocess.Popen(
             command,
