@@ -14,12 +14,12 @@ import polars as pl
 from consilience.data.labels import Labels
 from consilience.errors import ModelError, nearest
 from consilience.label_models.base import BaseLabelModel
-from consilience.labeling.apply_files import NOTE, VoteFiles
+from consilience.labeling.apply_files import NOTE, VoteFiles, write_noted
 from consilience.labeling.casting import Column, column_codes
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.progress import track
 from consilience.store.arrays import pack
-from consilience.store.files import replacing, sha256
+from consilience.store.files import sha256
 
 
 def label_files(model: BaseLabelModel, votes: VoteFiles, into: str | Path) -> list[Path]:
@@ -54,9 +54,7 @@ def label_files(model: BaseLabelModel, votes: VoteFiles, into: str | Path) -> li
         target = target.with_name(path.name.removesuffix(".votes.parquet") + ".labels.parquet")
         note = json.dumps({"model": made_by, "votes": sha256((_note(path) or "").encode())})
         if _note(target) != note:
-            frame = _labelled(model, path, votes.labels, infos)
-            with replacing(target) as out:
-                frame.write_parquet(out, metadata={NOTE: note})
+            write_noted(_labelled(model, path, votes.labels, infos), target, note)
         written.append(target)
     return written
 

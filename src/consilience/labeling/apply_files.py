@@ -264,9 +264,19 @@ def _apply_part(part: Part, running: Running, roles: dict[str, str | None]) -> t
     ]
     note = Note(part.identity, table.fingerprint, roles, len(table), rejects, noted)
     votes = [vote_series(column).alias(name) for name, column in zip(running.names, columns, strict=True)]
-    with replacing(part.into) as out:
-        pl.DataFrame([table.ids, *votes]).write_parquet(out, metadata={NOTE: note.packed()})
+    write_noted(pl.DataFrame([table.ids, *votes]), part.into, note.packed())
     return note, False
+
+
+def write_noted(frame: pl.DataFrame, path: Path, note: str) -> None:
+    """Write a Parquet file with a note of ours, whole or not at all. Raises DataError if there is no room, say."""
+    try:
+        with replacing(path) as out:
+            frame.write_parquet(out, metadata={NOTE: note})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{path} cannot be written: {error}.\nFix: make room, or choose a folder that can be written to."
+        ) from error
 
 
 def _kept(path: Path, note: Note | None) -> dict[str, Column]:

@@ -84,6 +84,8 @@ def declare(path: Path, tables: Sequence[str]) -> None:
             f"{path} would not be readable with the new functions: {error}.\n"
             "Fix: correct the file, or give them other names."
         ) from None
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise FunctionError(f"{path} is a link out of the project's folder.\nFix: put the file itself there.")
     with replacing(path.resolve()) as out:  # a link stays a link
         out.write(after.encode("utf-8"))
 
