@@ -311,3 +311,16 @@ def test_functions_of_a_project_run_in_workers_with_the_modules_beside_them(fold
         "a": 30,
         "b": 30,
     }
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_full_disk_is_a_message(folder, monkeypatch, as_json):
+    ready(folder)
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("consilience.store.files.Blobs.put", full)
+    done = run("apply", *as_json)
+    assert done.exit_code == 1
+    assert "No space left on device.\\nFix: make room" in (done.output if as_json else done.output.replace("\n", "\\n"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +94,29 @@ def test_no_process_and_no_file_is_left_behind():
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+PARENT = """
+import time
+from consilience.engines.processes import Processes
+def busy(task, marks):
+    marks.set(0, 0)
+    print("begun", flush=True)
+    time.sleep(60)
+    yield b""
+with Processes(busy, 2, hang_s=60) as processes:
+    print(processes.folder, flush=True)
+    list(processes.run([b"a"], lambda lost: []))
+"""
+
+
+def test_workers_and_their_files_go_when_the_parent_is_killed():
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as parent:
+        folder = Path(parent.stdout.readline().strip())
+        assert parent.stdout.readline() == "begun\n"
+        assert folder.is_dir()
+        parent.kill()
+        assert parent.stdout.read() == ""  # ends when the worker, who writes to it too, has ended
+    assert not folder.exists()

@@ -78,3 +78,27 @@ def test_threads_have_no_alarm_clock_and_are_not_watched():
     thread.start()
     thread.join()
     assert seen == [Watch]
+
+
+def test_a_clock_set_before_rings_afterwards():
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with watching(Alarm(5)):
+            watch().at([])
+            time.sleep(0.1)
+            assert not rang
+        time.sleep(0.05)
+        assert rang == [1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_ring_meant_for_the_row_before_stops_nothing():
+    alarm = Alarm(5)
+    with watching(alarm):
+        watch().at([1, 2])
+        alarm.ring(signal.SIGALRM, None)
+        watch().rest()

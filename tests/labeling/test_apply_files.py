@@ -10,6 +10,7 @@ import pytest
 
 import consilience as cs
 from consilience.errors import DataError, FunctionError
+from consilience.label_models.label_files import label_files
 from consilience.labeling.apply_files import apply_files
 
 LABELS = ["ham", "spam"]
@@ -169,3 +170,35 @@ def test_what_cannot_be_is_said(tmp_path, rows):
     (rows / "broken.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"broken.parquet is not a readable(.|\n)*Fix"):
         apply_files(functions(), rows, tmp_path / "v", labels=LABELS)
+
+
+def test_names_that_look_like_patterns_are_names(tmp_path):
+    folder = tmp_path / "rows [1]*"
+    folder.mkdir()
+    for name in ("a*b.parquet", "a[b].parquet", "aXb.parquet"):
+        with (folder / name).open("wb") as out:
+            frame(5 if name == "a*b.parquet" else 7).write_parquet(out)
+    into = folder / "into [2]?"
+    votes = apply_files(functions(), folder / "a*b.parquet", into / "votes", labels=LABELS)
+    assert (votes.n_rows, votes.computed) == (5, 5)
+    votes = apply_files(functions(), folder, into / "votes", labels=LABELS)
+    assert (votes.n_rows, votes.computed) == (19, 14)
+    files = label_files(cs.MajorityVote().fit(votes.matrix()), votes, into / "labels")
+    assert sorted(len(pl.read_parquet(file, glob=False)) for file in files) == [5, 7, 7]
+    again = apply_files(functions(), folder, into / "votes", labels=LABELS)  # files of labels there are no rows
+    assert (again.n_rows, again.computed) == (19, 0)
+
+
+def test_patterns_with_other_marks_than_stars(tmp_path, rows):
+    votes = apply_files(functions(), str(rows / "[ab].parquet"), tmp_path / "v", labels=LABELS)
+    assert votes.files[0].parent == tmp_path / "v"
+
+
+def test_a_small_file_that_claims_to_be_huge_is_an_error(tmp_path, monkeypatch):
+    from consilience.data.sources import arrow
+
+    frame(30).write_parquet(tmp_path / "r.parquet")
+    monkeypatch.setattr(arrow, "CELLS_FREE", 5)
+    monkeypatch.setattr(arrow, "CELLS_A_BYTE", 0)
+    with pytest.raises(DataError, match=r"claims 30 rows of 2 columns .*\nFix"):
+        apply_files(functions(), tmp_path / "r.parquet", tmp_path / "v", labels=LABELS)

@@ -168,3 +168,20 @@ def test_the_fingerprint_follows_the_condition():
     prints = [expression("yes", c).fingerprint for c in ("n > 1", "n > 2", pl.col("n") > 1, pl.col("n") > 2)]
     assert len(set(prints)) == 4
     assert expression("yes", pl.col("n") > 2).fingerprint == prints[3]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "n IN (SELECT n FROM read_csv('{}'))",
+        "EXISTS (FROM read_csv('{}'))",
+        "n = (SELECT n FROM \"READ_CSV\"('{}'))",
+        "n = $$ ' $$ OR n IN (SELECT n FROM/**/read_parquet('{}')) OR n = $$ ' $$",
+    ],
+)
+def test_a_condition_opens_no_files(tmp_path, condition):
+    (tmp_path / "there.csv").write_text("n\n1\n")
+    for name in ("there.csv", "not_there.csv"):  # one cannot tell which is there
+        with pytest.raises(FunctionError, match=r"reads a file.\nFix: a condition is about the columns of one row"):
+            expression("yes", condition.format(tmp_path / name))
+    assert said("body LIKE '%read_csv(%'") == [None, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -215,3 +216,115 @@ def test_an_attribute_called_like_something_else_does_not_count(fingerprint):
     source = "text = 1\nclass Body: low = 2\ndef f(row):\n    return row.text + Body.low\nlow = 3\n"
     assert fingerprint(source) == fingerprint(source.replace("text = 1", "text = 2").replace("low = 3", "low = 4"))
     assert fingerprint(source) != fingerprint(source.replace("low = 2", "low = 4"))
+
+
+HELPER = """
+BOUND = 3
+def is_long(text):
+    return len(text) > BOUND
+class Base:
+    def holds(self, text): return is_long(text)
+class Rule(Base):
+    word = "cash"
+    def __init__(self, least=2): self.least = least
+    def more(self, text): return len(text) > self.least
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import helper_module\ndef f(row): return helper_module.is_long(row.text)",
+        "import helper_module as h\ndef f(row): return h.Rule().holds(row.text)",
+        "from helper_module import Rule\nrule = Rule()\ndef f(row): return rule.holds(row.text)",
+        "from helper_module import Rule\nholds = Rule().holds\ndef f(row): return holds(row.text)",
+        "def f(row):\n    import helper_module\n    return helper_module.is_long(row.text)",
+        "def f(row):\n    from helper_module import is_long\n    return is_long(row.text)",
+    ],
+)
+def test_helpers_in_another_module_count_however_they_are_reached(fingerprint, tmp_path, monkeypatch, source):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def with_helper(helper):
+        (tmp_path / "helper_module.py").write_text(helper)
+        monkeypatch.delitem(sys.modules, "helper_module", raising=False)
+        importlib.invalidate_caches()
+        return fingerprint(source)
+
+    first = with_helper(HELPER)
+    assert with_helper(HELPER.replace("BOUND = 3", "BOUND = 4")) != first
+    assert with_helper(HELPER.replace("> BOUND", "< BOUND")) != first
+    assert with_helper("# moved\nOTHER = 1\n" + HELPER) == first
+    monkeypatch.delitem(sys.modules, "helper_module", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [
+        ("class A:\n  def __init__(s): s.w = ['a']\na = A()\ndef f(r): return r.text in a.w", "'a'", "'b'"),
+        ("class A:\n  __slots__ = ('w',)\n  def __init__(s): s.w = 1\na = A()\ndef f(r): return a.w", "= 1", "= 2"),
+        ("class B:\n  def p(s): return 1\nclass A(B): pass\na = A()\ndef f(r): return a.p()", "return 1", "return 2"),
+        ("class A:\n  @property\n  def p(s): return 1\na = A()\ndef f(r): return a.p", "return 1", "return 2"),
+        ("class M(type):\n  def q(c): return 1\nclass A(metaclass=M): pass\ndef f(r): return A.q()", "n 1", "n 2"),
+        ("class C:\n  W = ['a']\n  def __call__(s, r): return r.text in s.W\nf = C()", "'a'", "'b'"),
+        ("from enum import Enum\nclass E(Enum):\n  A = 1\ndef f(r): return r.x == E.A.value", "A = 1", "A = 2"),
+        ("import re\nfind = re.compile('a').search\ndef f(r): return bool(find(r.text))", "'a'", "'b'"),
+        ("import math\nrounded = math.floor\ndef f(r): return rounded(r.x)", "floor", "ceil"),
+        ("X = ['a']\nY = ['b']\nL = [X, Y, X]\ndef f(r): return r.text in L[2]", "Y, X]", "Y, Y]"),
+        ("import numpy as np\nA = np.array([[1, 2], [3, 4]])\ndef f(r): return A", "[[1, 2], [3, 4]]", "[1, 2, 3, 4]"),
+        ("import numpy as np\nA = np.array([['a']], object)\ndef f(r): return A", "'a'", "'b'"),
+        ("import polars as pl\nA = pl.Series(['a'])\ndef f(r): return r.text in A", "'a'", "'b'"),
+        ("import polars as pl\nA = pl.DataFrame({'a': [1]})\ndef f(r): return A", "[1]", "[2]"),
+        ("from collections import deque\nA = deque(['a'])\ndef f(r): return r.text in A", "'a'", "'b'"),
+        ("A = bytearray(b'a')\ndef f(r): return A", "'a'", "'b'"),
+        ("from operator import itemgetter\nA = itemgetter(1)\ndef f(r): return A(r)", "(1)", "(2)"),
+        ("from types import MappingProxyType as M\nA = M({'a': 1})\ndef f(r): return A['a']", ": 1", ": 2"),
+        ("g = {}\nexec('def h(x): return 1', g)\nh = g['h']\ndef f(r): return h(r.x)", "return 1", "return 2"),
+        ("def f(r):\n  try: return r.x\n  except ValueError: return 2", "ValueError", "KeyError"),
+        ("def f(r): return r.x == 1", "== 1", "== 1.0"),
+    ],
+)
+def test_objects_that_a_function_holds_count_by_what_they_are_and_hold(fingerprint, source, old, new):
+    assert old in source
+    assert fingerprint(source) == fingerprint(source) != fingerprint(source.replace(old, new))
+
+
+def test_what_runs_counts_and_not_what_the_file_says_by_now(tmp_path, monkeypatch):
+    from consilience.labeling.fingerprint import code_fingerprint
+
+    path = tmp_path / "edited_later.py"
+    path.write_text("def f(row): return 1\n")
+    spec = importlib.util.spec_from_file_location("edited_later", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "edited_later", module)
+    spec.loader.exec_module(module)
+    before = code_fingerprint(module.f)
+    path.write_text("def f(row): return 200\n")
+    assert code_fingerprint(module.f) == before
+
+
+def test_workers_find_the_fingerprint_that_the_parent_found():
+    from consilience.engines.shipping import shipped
+    from consilience.labeling.fingerprint import code_fingerprint
+
+    code = "import sys, cloudpickle as c; from consilience.labeling.fingerprint import code_fingerprint as k; "
+    code += "print(k(c.loads(sys.stdin.buffer.read())))"
+    for function in (_uses_a_rule, _Rule().holds, lambda row: row.text in _LIST):
+        done = subprocess.run([sys.executable, "-c", code], input=shipped(function), capture_output=True, check=True)
+        assert done.stdout.decode().strip() == code_fingerprint(function)
+
+
+_LIST = ["a", "b"]
+
+
+class _Rule:
+    def __init__(self):
+        self.words = {"a": 1}
+
+    def holds(self, row):
+        return row.text in self.words
+
+
+def _uses_a_rule(row):
+    return _Rule().holds(row) or row.text in _LIST

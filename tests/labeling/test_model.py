@@ -328,3 +328,35 @@ def test_an_onnx_file_that_changes_is_opened_again_and_a_session_is_not_carried_
     before, session = source.fingerprint, source._opened()
     path.write_bytes((folder / "array.onnx").read_bytes())
     assert source.fingerprint != before and source._opened() is not session
+
+
+def test_weights_beside_an_onnx_file_count_and_must_lie_in_its_folder(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    table = cs.read([{"a": 1.0, "b": 0.0}])
+    folder = tmp_path / "models"
+    folder.mkdir()
+
+    def saved(place, weights):
+        held = onnx.numpy_helper.from_array(np.array(weights, np.float32), "w")
+        (folder / place).write_bytes(held.raw_data)
+        held.ClearField("raw_data")
+        held.data_location = onnx.TensorProto.EXTERNAL
+        held.external_data.add(key="location", value=place)
+        of = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 2]) for name in "xy"]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [of[0]], [of[1]], [held]
+        )
+        made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+        (folder / "m.onnx").write_bytes(made.SerializeToString())
+        return cs.model(folder / "m.onnx", labels=["p", "q"], columns=["a", "b"], name="f")
+
+    long = "w" * 200 + ".bin"
+    for place in ("w.bin", long):
+        first = saved(place, [[1, 0], [0, 1]])
+        before = first.fingerprint
+        assert cs.apply([first], table, labels=["p", "q"]).names_of("f") == ["p"]
+        assert saved(place, [[0, 1], [1, 0]]).fingerprint != before
+    for place in ("../w.bin", str(tmp_path / "w.bin")):
+        with pytest.raises(FunctionError, match=r"no file in its folder.\nFix: put it there"):
+            _ = saved(place, [[1, 0], [0, 1]]).fingerprint

@@ -222,3 +222,37 @@ def test_a_call_on_many_rows_may_take_longer_than_one_row_may():
     table = cs.Table(pl.DataFrame({"id": range(1000), "text": ["x"] * 1000}), labels=["no", "yes"])
     matrix = cs.apply([slow], table, cache={}, workers=0, deadline_s=0.2)
     assert matrix.functions[0].failure is None
+
+
+def send_nothing():
+    import multiprocessing.connection as connection
+
+    connection.Connection._send_bytes = lambda *_: os._exit(3)
+
+
+def test_a_worker_that_is_lost_after_its_last_row_is_not_tried_for_ever():
+    small = TABLE.take(range(6))
+    matrix = cs.apply([on({0}, send_nothing), modulo(3)], small, workers=1, batch_size=6, cache={})
+    failure = matrix.functions[0].failure
+    assert (failure.count, failure.first_error) == (6, "its process ended with exit code 3")
+    assert matrix.names_of("by3") == cs.apply([modulo(3)], small, workers=0, cache={}).names_of("by3")
+
+
+def test_rows_with_objects_of_python_stay_in_this_process():
+    frame = pl.DataFrame({"id": range(4), "text": ["a"] * 4, "thing": pl.Series([object()] * 4, dtype=pl.Object)})
+
+    @cs.labeling_function("yes")
+    def here(row):
+        return row.id > 1 and type(row.thing) is object
+
+    assert (
+        cs.apply([here], cs.Table(frame, labels=["no", "yes"]), workers=2).names_of("here")
+        == [None, None] + ["yes"] * 2
+    )
+
+
+def test_a_model_that_hangs_is_given_up():
+    stuck = cs.model(lambda texts: hang(), labels=["no", "yes"], name="stuck")
+    matrix = cs.apply([stuck, cs.keywords("no", ["7"], name="seven")], TABLE, cache={}, deadline_s=0.2)
+    assert matrix.functions[0].failure.given_up and matrix.functions[0].failure.count == N
+    assert matrix.functions[1].failure is None and matrix.names_of("seven")[7] == "no"

@@ -220,6 +220,12 @@ def test_wrong_settings_are_named(tmp_path, text, message):
         ("[a]\nlookup = 'none.csv'\nlabel = 'spam'", "does not say which columns"),
         ("[a]\nlookup = 7\non = ['text']\nlabel = 'spam'", "cannot be"),
         ("[a]\nlookup = '../known.csv'\non = ['text']\nlabel = 'spam'", "outside the project's folder"),
+        ('[a]\nlookup = "a\\u0000b.csv"\non = ["text"]\nlabel = "spam"', "outside the project's folder"),
+        (
+            "[a]\nlabel = 'spam'\nkeywords = ['x']\nignore_case = 'no'",
+            r"ignore_case = 'no'.\nFix: give it true or false",
+        ),
+        ("[a]\nlabel = 'spam'\npattern = 'x'\ncolumn = 3", r"column = 3.\nFix: give it a name in quotes"),
         ("[a]\nmodel = 'm.pkl'", "is a pickle"),
         ("[a]\nmodel = 'm.onnx'\nthreshhold = 0.9", "Did you mean 'threshold'"),
         ("[a]\ncrowd = 'none.csv'", r"\[a\] in .*no file"),
@@ -538,3 +544,44 @@ def test_a_crowd_is_declared_by_its_answers(project):
     (project.folder / "answers.csv").write_text(answers.replace("m2,7,ham", "m2,7,spam"), "utf-8")
     assert [info.from_store for info in project.apply().functions] == [False, True]
     assert len(matrix.where("crew.7=spam")) <= 1
+
+
+def test_repair_does_not_delete_rows_that_another_process_is_adding(project):
+    other = Project(project.folder)
+    with other.catalogue.writing():
+        blob = other.blobs.put(b"rows that took more than a minute to read")
+        later = project.clock() + 3600
+        project.clock = lambda: later
+        project.catalogue._db.execute("PRAGMA busy_timeout = 10")
+        with pytest.raises(StoreError, match="database is locked"):
+            examine(project, repair=True)
+        assert other.blobs.get(blob)
+    examine(project, repair=True)
+    assert not other.blobs.path(blob).exists()
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["", "blobs", "catalogue.sqlite", "vectors"])
+def test_a_store_that_leads_elsewhere_is_used_only_where_the_folder_is_trusted(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("CONSILIENCE_HOME", str(tmp_path / "home"))
+    folder, outside = tmp_path / "copied", tmp_path / "outside"
+    Project.init(folder, labels=["ham", "spam"], trusted=False).close()
+    place = folder / ".consilience" / name
+    if place.exists():
+        shutil.move(place, outside)
+    else:
+        outside.mkdir()
+    place.symlink_to(outside)
+    with pytest.raises(StoreError, match=r"leads out of the project's folder, .*\nFix: delete that link"):
+        Project(folder)
+    trust(folder)
+    Project(folder).close()
+
+
+def test_repair_deletes_nothing_that_is_not_named_as_ours(project):
+    mine = project.blobs.folder / "ab" / "letter.txt"
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("dear")
+    project.clock = lambda: mine.stat().st_mtime + 3600
+    examine(project, repair=True)
+    assert mine.exists()

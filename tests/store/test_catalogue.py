@@ -98,3 +98,21 @@ def test_closing_lets_go_of_the_file(tmp_path):
     opened.close()
     with pytest.raises(sqlite3.ProgrammingError):
         opened.all("SELECT 1")
+
+
+def test_a_catalogue_that_another_process_writes_to_is_said_to_be_busy(catalogue):
+    catalogue._db.execute("PRAGMA busy_timeout = 10")
+    other = Catalogue(catalogue.path)
+    with other.writing(), pytest.raises(StoreError, match=r"cannot be used: database is locked.\nFix: if another"):
+        catalogue.write("DELETE FROM run")
+    other.close()
+    catalogue.write("DELETE FROM run")
+
+
+def test_a_full_disk_loses_only_what_did_not_fit(catalogue):
+    catalogue.add_run("fit", 0.0, {})
+    pages = catalogue.one("PRAGMA page_count")[0]
+    catalogue._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match=r"full.\nFix: .*make room"), catalogue.writing():
+        catalogue.add_run("apply", 0.0, {"long": "x" * 100_000})
+    assert [row["kind"] for row in catalogue.all("SELECT kind FROM run")] == ["fit"]

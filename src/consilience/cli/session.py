@@ -86,6 +86,15 @@ def session(verb: str, as_json: bool) -> Iterator[Session]:
         else:
             typer.echo(visible(f"{type(error).__name__}: {error}"), err=True)
         raise typer.Exit(UNTRUSTED if isinstance(error, TrustError) else FAILED) from None
+    except BrokenPipeError:  # whoever read has enough
+        raise
+    except OSError as error:  # no room, no right to: what was begun is not there by halves
+        said = f"{error}.\nFix: make room, or see that the folder can be read and written."
+        if as_json:
+            print(json.dumps({"verb": verb, "error": said, "kind": type(error).__name__}, ensure_ascii=False))
+        else:
+            typer.echo(visible(f"{type(error).__name__}: {said}"), err=True)
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is half-written", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -26,6 +26,7 @@ from typing import Self
 from consilience.engines.shipping import shipped
 from consilience.errors import EngineError
 
+START_S = 60.0  # a worker may take so long to load what it is to do
 SLOT = 3  # numbers a worker may write to be seen: how often it has written, and two of its choice
 Program = Callable[[bytes, "Marks"], Iterator[bytes]]
 
@@ -67,6 +68,7 @@ class _Worker:
     task: bytes | None = None
     seen: int = -1
     since: float = 0.0
+    began: bool = False  # whether it has said anything yet
 
 
 class Processes:
@@ -126,7 +128,7 @@ class Processes:
         except (EOFError, OSError):
             self._lose(worker, _ended(worker.process.wait()), first, lost)
             return
-        worker.since = time.monotonic()
+        worker.since, worker.began = time.monotonic(), True
         if message[:1] == b"e":
             raise EngineError(f"A worker process failed: {message[1:].decode()}\nFix: use workers=0 to see where.")
         task = worker.task
@@ -138,8 +140,9 @@ class Processes:
     def _hangs(self, worker: _Worker) -> bool:
         seen, now = worker.marks.get()[0], time.monotonic()
         if seen != worker.seen:
+            worker.began = worker.began or worker.seen >= 0
             worker.seen, worker.since = seen, now
-        return now - worker.since > self.hang_s
+        return now - worker.since > (self.hang_s if worker.began else max(self.hang_s, START_S))
 
     def _lose(self, worker: _Worker, why: str, first: deque[bytes], lost: Callable[[Lost], list[bytes]]) -> None:
         task, (_, one, two) = worker.task, worker.marks.get()
@@ -157,7 +160,8 @@ class Processes:
 
     def _start(self, place: int) -> _Worker:
         mine, its = Pipe()
-        command = [sys.executable, "-m", "consilience.engines.worker", str(its.fileno()), str(self._marks), str(place)]
+        told = [its.fileno(), self._marks, place, os.getpid()]
+        command = [sys.executable, "-m", "consilience.engines.worker", *map(str, told)]
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
         process = subprocess.Popen(
             command,

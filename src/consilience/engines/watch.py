@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -59,12 +60,12 @@ class Alarm(Watch):
         self.bad_rows = bad_rows or {}
         self.every = BLOCK if bad_rows is None else 1
         self._answers: Sized | None = None
-        self._seen = 0
+        self._seen, self._since = 0, 0.0  # the row seen last, and when that was
         self._rings_left = 0  # of a call on many rows at once
 
     def at(self, answers: Sized) -> None:
         """Note the place, set the clock anew, and refuse a row known to be bad."""
-        self._answers, self._seen = answers, len(answers)
+        self._answers, self._seen, self._since = answers, len(answers), time.monotonic()
         self.mark(self._seen)
         if self._seen in self.bad_rows:
             raise Stopped(self.bad_rows[self._seen])
@@ -87,9 +88,10 @@ class Alarm(Watch):
             self._ring_for_many()
             return
         done = len(self._answers)
-        if done == self._seen:
+        now = time.monotonic()
+        if done == self._seen and now - self._since > 0.9 * self.deadline_s:  # else it rang for the row before
             raise Stopped(f"it took longer than {self.deadline_s:g} s")
-        self._seen = done
+        self._seen, self._since = done, now if done != self._seen else self._since
         self.mark(done)
         signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
 
@@ -115,13 +117,15 @@ def watch() -> Watch:
 def watching(watch: Watch) -> Iterator[None]:
     """Have watch look at every function called inside the block.
 
-    An Alarm needs the main thread and a system with alarm clocks; elsewhere nothing watches.
+    An Alarm needs the main thread and a system with alarm clocks; elsewhere nothing watches. An alarm that was set
+    before, and its handler, are there again afterwards, less the time that has passed.
     """
     alarmed = isinstance(watch, Alarm)
     if alarmed and not (hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()):
         yield
         return
-    token = _watch.set(watch)
+    token, began = _watch.set(watch), time.monotonic()
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0) if alarmed else (0.0, 0.0)
     before = signal.signal(signal.SIGALRM, watch.ring) if isinstance(watch, Alarm) else None
     try:
         yield
@@ -129,4 +133,6 @@ def watching(watch: Watch) -> Iterator[None]:
         watch.rest()
         if alarmed:
             signal.signal(signal.SIGALRM, before)
+            if left:
+                signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 1e-3), interval)
         _watch.reset(token)

@@ -14,12 +14,12 @@ import polars as pl
 from consilience.data.labels import Labels
 from consilience.errors import ModelError, nearest
 from consilience.label_models.base import BaseLabelModel
-from consilience.labeling.apply_files import NOTE, VoteFiles
+from consilience.labeling.apply_files import NOTE, VoteFiles, write_noted
 from consilience.labeling.casting import Column, column_codes
 from consilience.labeling.matrix import FunctionInfo, LabelMatrix, vote_type
 from consilience.progress import track
 from consilience.store.arrays import pack
-from consilience.store.files import replacing, sha256
+from consilience.store.files import sha256
 
 
 def label_files(model: BaseLabelModel, votes: VoteFiles, into: str | Path) -> list[Path]:
@@ -52,25 +52,24 @@ def label_files(model: BaseLabelModel, votes: VoteFiles, into: str | Path) -> li
     for path in track(votes.files, "labelling files"):
         target = Path(into) / path.relative_to(votes.folder)
         target = target.with_name(path.name.removesuffix(".votes.parquet") + ".labels.parquet")
-        note = json.dumps({"model": made_by, "votes": sha256(pl.read_parquet_metadata(path)[NOTE].encode())})
+        note = json.dumps({"model": made_by, "votes": sha256((_note(path) or "").encode())})
         if _note(target) != note:
-            frame = _labelled(model, path, votes.labels, infos)
-            with replacing(target) as out:
-                frame.write_parquet(out, metadata={NOTE: note})
+            write_noted(_labelled(model, path, votes.labels, infos), target, note)
         written.append(target)
     return written
 
 
 def _note(path: Path) -> str | None:
     try:
-        return pl.read_parquet_metadata(path).get(NOTE)
+        with path.open("rb") as file:  # not its path: Polars takes * and [ in it for a pattern
+            return pl.read_parquet_metadata(file).get(NOTE)
     except (OSError, pl.exceptions.PolarsError):
         return None
 
 
 def _labelled(model: BaseLabelModel, path: Path, labels: Labels, infos: list[FunctionInfo]) -> pl.DataFrame:
     """Ids, labels and probabilities of the rows of one file of votes."""
-    frame = pl.read_parquet(path)
+    frame = pl.read_parquet(path, glob=False)
     codes = np.empty((len(frame), len(infos)), vote_type(len(labels.votes)), order="F")
     for place, info in enumerate(infos):
         codes[:, place] = Column(*column_codes(frame[info.name])).coded(labels)

@@ -14,6 +14,7 @@ import numpy as np
 
 from consilience.data.labels import Labels, labels_in
 from consilience.data.table import Table
+from consilience.engines.watch import Alarm, watching
 from consilience.errors import FunctionError, LabelError
 from consilience.labeling.casting import Column, cast_one, function_key
 from consilience.labeling.function import Batch, LabelingFunction, check_names
@@ -115,15 +116,16 @@ def _compute(
     fast = {key: function for key, function in functions.items() if function.all_at_once}
     slow = {key: function for key, function in functions.items() if not function.all_at_once}
     if fast:
-        yield dict(zip(fast, _cast_whole(list(fast.values()), table, running.labels, tick), strict=True))
+        yield dict(zip(fast, _cast_whole(list(fast.values()), table, running, tick), strict=True))
     if slow:
         yield dict(zip(slow, running.columns(table, list(slow.values()), tick), strict=True))
 
 
-def _cast_whole(functions: list[LabelingFunction], table: Table, labels: Labels, tick: Tick) -> Iterator[Column]:
+def _cast_whole(functions: list[LabelingFunction], table: Table, running: Running, tick: Tick) -> Iterator[Column]:
     whole = Batch(table, functions=functions)
     for function in functions:
-        yield cast_one(function, whole, labels)
+        with watching(Alarm(running.deadline_s)):  # a model, or a callable of the user's in it, may hang too
+            yield cast_one(function, whole, running.labels)
         tick(len(table))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ import polars as pl
 
 from consilience.data.labels import Labels
 from consilience.data.read import read
+from consilience.data.sources.arrow import broken, n_rows_of_parquet
 from consilience.data.table import Reject, Table
 from consilience.errors import DataError, FunctionError, nearest
 from consilience.labeling.apply import base_labels, columns_of, named_functions
@@ -31,6 +33,7 @@ from consilience.store.files import replacing
 
 PART_ROWS = 250_000
 NOTE = "consilience"  # the key of our note in a file's metadata
+OURS = (".votes.parquet", ".labels.parquet")  # what we write into folders; never rows, unless named one by one
 ROW = "row"  # the column of ids, where the files have none: places in a file
 
 
@@ -54,7 +57,7 @@ class VoteFiles:
     def matrix(self) -> LabelMatrix:
         """The label matrix to fit a label model on: distinct rows with their counts. Memory: the distinct rows."""
         names = [info.name for info in self.functions]
-        counted = LabelMatrix.scan(list(self.files), self.labels, names)
+        counted = LabelMatrix.scan(pl.scan_parquet(list(self.files), glob=False), self.labels, names)
         counted.functions = self.functions
         return counted
 
@@ -144,13 +147,15 @@ def row_files(source: str | Path | Iterable[str | Path], besides: Path | None = 
             paths, root = [path], path.parent
         else:
             paths = sorted(map(Path, glob(str(one), recursive=True)))
-            root = Path(str(one).partition("*")[0] + "x").parent
+            root = Path(re.split(r"[*?[]", str(one))[0] + "x").parent
         if not paths:
             raise DataError(
                 f"There is no Parquet file in {one}.\nFix: name a file, a folder, or a pattern like 'a/*.parquet'."
             )
         found |= {
-            p.absolute(): root.absolute() for p in paths if besides is None or besides not in p.absolute().parents
+            p.absolute(): root.absolute()
+            for p in paths
+            if p in (path,) or not (p.name.endswith(OURS) or besides in p.absolute().parents)
         }
     if not found:
         raise DataError("No file of rows is named.\nFix: name a file, a folder, or a pattern like 'a/*.parquet'.")
@@ -158,12 +163,7 @@ def row_files(source: str | Path | Iterable[str | Path], besides: Path | None = 
 
 
 def _parts(path: Path, root: Path, into: Path, part_rows: int) -> Iterator[Part]:
-    try:
-        n_rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-    except Exception as error:
-        raise DataError(
-            f"{path} is not a readable Parquet file ({error}).\nFix: write it again, or leave it out."
-        ) from error
+    n_rows = n_rows_of_parquet(path)
     place = into / path.relative_to(root).with_suffix("")
     for start in range(0, n_rows, part_rows):
         n = min(part_rows, n_rows - start)
@@ -183,7 +183,7 @@ def _identity(path: Path) -> str:
 
 
 def _check_columns(path: Path, functions: Sequence[LabelingFunction], *columns: str | None) -> None:
-    schema = pl.scan_parquet(path).collect_schema()
+    schema = pl.scan_parquet(path, glob=False).collect_schema()
     for name in filter(None, columns):
         if name not in schema:
             raise DataError(f"{path} has no column {name!r}.\nFix: {nearest(name, schema.names())}")
@@ -238,7 +238,8 @@ class Note:
     def of(cls, path: Path) -> Note | None:
         """The note in a file of votes; None if there is no such file, or it is none of ours, or damaged."""
         try:
-            fields = json.loads(pl.read_parquet_metadata(path)[NOTE])
+            with path.open("rb") as file:  # not its path: Polars takes * and [ in it for a pattern
+                fields = json.loads(pl.read_parquet_metadata(file)[NOTE])
             rejects = [Reject(**reject) for reject in fields.pop("rejects")]
             columns = [_column_of(column) for column in fields.pop("columns")]
             return cls(**fields, rejects=rejects, columns=columns)
@@ -263,9 +264,19 @@ def _apply_part(part: Part, running: Running, roles: dict[str, str | None]) -> t
     ]
     note = Note(part.identity, table.fingerprint, roles, len(table), rejects, noted)
     votes = [vote_series(column).alias(name) for name, column in zip(running.names, columns, strict=True)]
-    with replacing(part.into) as out:
-        pl.DataFrame([table.ids, *votes]).write_parquet(out, metadata={NOTE: note.packed()})
+    write_noted(pl.DataFrame([table.ids, *votes]), part.into, note.packed())
     return note, False
+
+
+def write_noted(frame: pl.DataFrame, path: Path, note: str) -> None:
+    """Write a Parquet file with a note of ours, whole or not at all. Raises DataError if there is no room, say."""
+    try:
+        with replacing(path) as out:
+            frame.write_parquet(out, metadata={NOTE: note})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{path} cannot be written: {error}.\nFix: make room, or choose a folder that can be written to."
+        ) from error
 
 
 def _kept(path: Path, note: Note | None) -> dict[str, Column]:
@@ -273,7 +284,7 @@ def _kept(path: Path, note: Note | None) -> dict[str, Column]:
     if note is None:
         return {}
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
         return {
             f"{column.key}-{note.fingerprint}": Column(
                 *column_codes(frame[column.name]), column.failure, column.seconds
@@ -292,7 +303,10 @@ def _column_of(fields: dict[str, Any]) -> NotedColumn:
 
 def _rows(part: Part, roles: dict[str, str | None]) -> tuple[Table, list[Reject]]:
     """The rows of a piece, without those set aside; places in the file are counted from 1 in what is said of these."""
-    frame = pl.scan_parquet(part.path).slice(part.start, part.n_rows).collect()
+    try:
+        frame = pl.scan_parquet(part.path, glob=False).slice(part.start, part.n_rows).collect()
+    except BaseException as error:  # also PanicException, which is no Exception
+        raise broken(part.path, "a readable Parquet file", error) from error
     id = roles["id"] or ("id" if "id" in frame.columns else ROW)
     if id not in frame.columns:
         frame = frame.with_row_index(ROW, part.start).with_columns(pl.col(ROW).cast(pl.Int64))

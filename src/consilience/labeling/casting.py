@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from consilience.data.labels import ABSTAIN, Labels
+from consilience.engines.watch import STOPS, Stopped
 from consilience.errors import LabelError
-from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, fingerprint_of
+from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction, Votes, fingerprint_of
 
 if TYPE_CHECKING:
     from consilience.labeling.matrix import FunctionInfo
@@ -51,7 +52,11 @@ def cast_one(function: LabelingFunction, batch: Batch, labels: Labels) -> Column
     """What one function says of a batch, and how long it took: its share of what was made for several at once."""
     own = labels.with_votes(function.labels or ())
     began, owed = time.perf_counter(), batch.owed_s
-    votes = function.vote(batch, own)
+    try:
+        votes = function.vote(batch, own)
+    except Stopped as error:  # a call on many rows took far too long: it is not tried again
+        failure = Failure(len(batch), str(batch.ids[0]), str(error), stops=STOPS, given_up=True)
+        votes = Votes(np.full(len(batch), ABSTAIN, np.int16), failure)
     seconds = time.perf_counter() - began + batch.owed_s - owed
     return Column(votes.codes, own.votes, votes.failure, max(seconds, 0.0))
 

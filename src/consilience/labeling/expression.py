@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from consilience.errors import DataError, FunctionError, nearest
 from consilience.labeling.conditions import Condition, is_about_one_row
 from consilience.labeling.function import Batch, fingerprint_of
 
+READS_FILES = re.compile(r"\bfrom\b.*\bread_[a-z]+", re.IGNORECASE | re.DOTALL)  # as only a query within it can
 LIKELY_TYPES = (pl.Int64, pl.String, pl.Float64, pl.Boolean, pl.Date, pl.List(pl.String))
 
 
@@ -19,6 +22,11 @@ class Expression(Condition):
     def __init__(self, label: str, condition: str | pl.Expr, *, name: str | None) -> None:
         if not isinstance(condition, (str, pl.Expr)):
             raise FunctionError(f"{condition!r} is no condition.\nFix: give SQL text or a Polars expression.")
+        if isinstance(condition, str) and READS_FILES.search(condition):  # Polars would open them before it is used
+            raise FunctionError(
+                f"The condition {condition!r} reads a file.\n"
+                "Fix: a condition is about the columns of one row; take lookup(...) for what a file says."
+            )
         try:
             self._expr = pl.sql_expr(condition) if isinstance(condition, str) else condition
         except Exception as error:

@@ -40,7 +40,7 @@ class Memo:
         found: dict[str, Any] = {}
         for path in sorted(self.folder.glob("*.parquet")):
             try:
-                part = pl.scan_parquet(path).filter(pl.col("key").is_in(wanted)).collect()
+                part = pl.scan_parquet(path, glob=False).filter(pl.col("key").is_in(wanted)).collect()
                 found |= {key: decoded(form, data) for key, form, data in part.iter_rows()}
             except (pl.exceptions.PolarsError, OSError, ValueError):
                 continue  # a damaged file costs making its values again

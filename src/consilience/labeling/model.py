@@ -7,6 +7,7 @@ that can be called. Rows are given to it in pieces, so that memory stays small. 
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from consilience.progress import track
 
 Given = list[str] | pl.DataFrame
 DIGITS = 9  # probabilities are compared rounded: their last bits depend on how many rows are multiplied at once
+WEIGHTS_IN = re.compile(
+    rb"\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])"
+)  # then a name, of that length as protobuf has it
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 
 
@@ -343,8 +347,27 @@ class Onnx(Source):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the file."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        """Hash of the file, and of those beside it that hold its weights."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for beside in self._beside():
+            digest.update(hashlib.sha256(beside.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def _beside(self) -> list[Path]:
+        """The files of weights that it names. Raises FunctionError if one is not there, or not in its folder."""
+        folder, content = self.path.parent.resolve(), self.path.read_bytes()
+        names = set()
+        for mark in WEIGHTS_IN.finditer(content):
+            length = sum((byte & 127) << 7 * place for place, byte in enumerate(mark[1]))
+            names.add(content[mark.end() : mark.end() + length].decode(errors="replace"))
+        found = [folder / name for name in sorted(names)]
+        for path in found:
+            if "\0" in str(path) or not path.resolve().is_relative_to(folder) or not path.is_file():
+                raise FunctionError(
+                    f"{self.path.name} keeps weights in {str(path)!r}, which is no file in its folder.\n"
+                    "Fix: put it there, or save the model in one file."
+                )
+        return found
 
     def ask(self, given: Given) -> Any:
         """Its probabilities, with their classes where it names them; else the labels it gives."""
@@ -379,6 +402,7 @@ class Onnx(Source):
                 raise ExtraError(
                     "An ONNX model needs onnxruntime, which is not installed.\nFix: pip install 'consilience[onnx]'."
                 ) from None
+            self._beside()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 4  # what goes wrong is raised, not printed

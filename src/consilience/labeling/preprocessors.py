@@ -88,14 +88,14 @@ class Preprocessor:
     def fingerprint(self) -> str:
         """Hash of its code and all that reads, of what it uses, and of the version; not of name or folder."""
         version = self.version() if callable(self.version) else self.version
-        return fingerprint_of(
-            "preprocessor", self.of, self.column, version, fingerprints(self.uses), code_fingerprint(self.function)
-        )
+        how = (self.of, self.column, repr(self.dtype), version)
+        return fingerprint_of("preprocessor", *how, fingerprints(self.uses), code_fingerprint(self.function))
 
     @property
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What it is made of, where a labeling function calls it."""
-        return (self.function, self.uses)
+        version = self.version() if callable(self.version) else self.version
+        return (self.function, self.uses, self.of, self.column, repr(self.dtype), version)
 
     def kept(self, folder: Path | str) -> Self:
         """The same preprocessor, with values kept on disk in a folder, by content."""

@@ -71,11 +71,7 @@ class PythonFunction(LabelingFunction):
 
     def vote(self, batch: Batch, labels: Labels) -> Votes:
         """Call the function on every row. About 0.2 µs a row beside what the function itself takes."""
-        try:
-            answers, failure = self._of_frame(batch) if self.batch else self._of_rows(batch)
-        except Stopped as error:  # what it uses, or the call on the whole batch, took too long: it is given up
-            answers = [None] * len(batch)
-            failure = Failure(len(batch), str(batch.ids[0]), str(error), stops=STOPS, given_up=True)
+        answers, failure = self._of_frame(batch) if self.batch else self._of_rows(batch)
         codes, wrong = _encode(answers, _Meanings(self.labels, labels))
         if not wrong:
             return Votes(codes, failure)
@@ -180,6 +176,7 @@ def _answers(function: Callable[[Row], Any], rows: Sequence[Row], ids: pl.Series
             except (KeyboardInterrupt, Moved):
                 raise
             except BaseException as error:  # a function that calls sys.exit must not end the run
+                eye.rest()  # what it raised just before its time was up is an error, and the clock must not ring here
                 shown = short_traceback(error) if failure is None else ""
                 here = Failure(1, str(ids[len(answers)]), shown, stops=int(isinstance(error, Stopped)))
                 failure = here if failure is None else failure + here

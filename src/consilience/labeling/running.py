@@ -70,8 +70,9 @@ class Running:
         self._stops = [0] * len(self.functions)  # rows stopped in earlier tables
         self._may_move = workers is None and sys.platform != "win32" and cores() > 1
         self._seconds, self._rows = [0.0] * len(self.functions), [0] * len(self.functions)  # in this process
-        self._rows_done = 0
+        self._rows_done, self._stays = 0, True
         self._processes: Processes | None = None
+        self._n_sent = 0  # tables whose rows were written for workers
         self._stack = ExitStack()
 
     def columns(self, table: Table, functions: Sequence[LabelingFunction], tick: Tick) -> list[Column]:
@@ -79,9 +80,12 @@ class Running:
         places = [next(j for j, mine in enumerate(self.functions) if mine is asked) for asked in functions]
         starts = range(0, len(table), self.batch_rows)
         pieces = Pieces(len(starts), self._stops)
+        has_objects = pl.Object in table.features.dtypes  # Python's own, which no file of rows can hold
+        self._stays = not self._may_move or has_objects
         for batch, start in enumerate(starts):
             rows = Batch(table, start, start + self.batch_rows)
-            if self._elsewhere or not self._here(rows, batch, places, pieces, tick, len(table) - start):
+            elsewhere = self._elsewhere and not has_objects
+            if elsewhere or not self._here(rows, batch, places, pieces, tick, len(table) - start):
                 self._in_workers(table, places, range(batch, len(starts)), pieces, tick)
                 break
         columns = [pieces.column(place, table, self.batch_rows, self.labels) for place in places]
@@ -129,7 +133,7 @@ class Running:
 
     def _moves(self, place: int, row: int, seconds: float, rows_left: int) -> bool:
         """Whether workers would pay, after some seconds and rows of a function on a batch."""
-        if not self._may_move or sum(self._seconds) + seconds < TRY_S:
+        if self._stays or sum(self._seconds) + seconds < TRY_S:
             return False
         pace = {j: self._seconds[j] / self._rows[j] for j in range(len(self._rows)) if self._rows[j]}
         pace[place] = (self._seconds[place] + seconds) / (self._rows[place] + row)
@@ -139,7 +143,9 @@ class Running:
         self, table: Table, places: Sequence[int], batches: Sequence[int], pieces: Pieces, tick: Tick
     ) -> None:
         processes = self._started()
-        path = processes.folder / "rows.arrow"
+        path = processes.folder / f"rows {self._n_sent}.arrow"  # a function may still hold rows of the file before
+        (processes.folder / f"rows {self._n_sent - 1}.arrow").unlink(missing_ok=True)
+        self._n_sent += 1
         table.features.write_ipc(path, compression="uncompressed")
         roles = (str(path), table.id_column, table.text_column, table.gold_column)
 
@@ -158,7 +164,7 @@ class Running:
                 raise EngineError(f"A worker process failed to start: {what.why}.\nFix: use workers=0.")
             later = task.places[task.places.index(place) + 1 :]
             again = [] if not later else [Task(roles, task.batch, task.start, task.stop, later).packed()]
-            if what.second < 0:  # it marks no rows: the whole batch is lost
+            if what.second < 0 or what.second in (task.bad_rows or {}):  # no row is to blame: the whole batch is lost
                 ids = table.ids[task.start : task.stop]
                 pieces.add(place, task.batch, failed(ids, what.why, self.labels))
                 tick(len(ids))
@@ -271,7 +277,7 @@ class Program:
 
     def _batch(self, task: Task) -> Batch:
         path, id, text, gold = task.roles
-        frame = pl.scan_ipc(path).slice(task.start, task.stop - task.start).collect()
+        frame = pl.scan_ipc(path, glob=False).slice(task.start, task.stop - task.start).collect()
         functions = [self.functions[place] for place in task.places]
         batch = Batch(Table(frame, id=id, text=text), functions=functions)
         batch.gold_column = gold  # it is not among the rows; errors name it

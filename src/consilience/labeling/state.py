@@ -15,14 +15,13 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import partial
-from importlib import metadata
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from consilience.errors import FunctionError
-from consilience.labeling.fingerprint import code_fingerprint
+from consilience.labeling.fingerprint import code_fingerprint, held_by, package_version
 
 # they change when a model is used or moved, and never what it says
 PASSING = {"_stop_words_id", "n_jobs", "verbose", "memory", "fit_time_", "refit_time_", "_repr_html_link"}
@@ -104,11 +103,11 @@ class _Walk:
         if hasattr(value, "detach") and hasattr(value, "cpu"):  # a tensor
             self.enter(np.asarray(value.detach().cpu()), path)
             return
-        self.say(_version(type(value)))
+        self.say(package_version(type(value).__module__))
         if hasattr(value, "get_arrays") and hasattr(value, "get_tree_stats"):  # a tree of neighbours counts its calls
             self.enter(tuple(map(np.asarray, value.get_arrays())), path)
             return
-        attributes = _attributes(value) if _is_python(type(value)) else _state(value)
+        attributes = held_by(value) if _is_python(type(value)) else _state(value)
         if attributes is None:
             raise FunctionError(
                 f"The model holds a {type(value).__qualname__} ({path}), which cannot be looked into.\n"
@@ -128,17 +127,6 @@ def _is_python(kind: type) -> bool:
     return all(base.__flags__ & HEAP_TYPE for base in kind.__mro__[:-1])
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    """What an object holds by name."""
-    slots = [name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))]
-    held = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
-    return held | getattr(value, "__dict__", {})
-
-
-def _listed(slots: Any) -> tuple[str, ...]:
-    return (slots,) if isinstance(slots, str) else tuple(slots)
-
-
 def _state(value: Any) -> Any:
     """The state that a compiled object would be copied by; None if it has none."""
     try:
@@ -150,11 +138,3 @@ def _state(value: Any) -> Any:
         return made[1:3] if isinstance(made, tuple) else None
     except Exception:
         return None
-
-
-def _version(kind: type) -> str:
-    package = kind.__module__.partition(".")[0]
-    try:
-        return metadata.version({"sklearn": "scikit-learn"}.get(package, package))
-    except (metadata.PackageNotFoundError, ValueError):
-        return ""

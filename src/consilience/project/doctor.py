@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from consilience.project.functions import declared_functions
 from consilience.project.project import Project
 
 SETTLED_S = 60
+OURS = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\..*\.part")
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,32 @@ def _idle_columns(project: Project, tidy: bool) -> list[Finding]:
 
 def _idle_files(project: Project, repair: bool, now: float) -> list[Finding]:
     """Files that a killed run left behind: unfinished ones, and blobs the catalogue does not speak of."""
-    known = project.catalogue.blobs()
-    files = [p for p in project.blobs.folder.rglob("*") if p.is_file() and p.name not in known and _settled(p, now)]
+    with ExitStack() as stack:
+        if repair:  # rows that are being added now, for longer than a minute perhaps, are not yet spoken of
+            stack.enter_context(project.catalogue.writing())
+        known = project.catalogue.blobs()
+        files = [
+            p
+            for p in project.blobs.folder.rglob("*")
+            if p.is_file() and _is_ours(p) and p.name not in known and _settled(p, now)
+        ]
+        for path in files if repair else ():
+            if _settled(path, now):
+                path.unlink(missing_ok=True)
     if not files:
         return []
-    if repair:
-        for path in files:
-            path.unlink(missing_ok=True)
     what = f"{len(files)} files in the store are no longer asked for"
     return [Finding(what, "consilience doctor --repair deletes them.", damage=False, mended=repair)]
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file has the name of a blob, or of one that was not finished."""
+    return OURS.fullmatch(path.name) is not None and path.parent.name == path.name.lstrip(".")[:2]
+
+
 def _settled(path: Path, now: float) -> bool:
     """Whether a file is too old to be one that another process is about to catalogue."""
-    return now - path.stat().st_mtime > SETTLED_S
+    try:
+        return now - path.stat().st_mtime > SETTLED_S
+    except FileNotFoundError:  # another process has just finished with it
+        return False

@@ -84,6 +84,8 @@ def declare(path: Path, tables: Sequence[str]) -> None:
             f"{path} would not be readable with the new functions: {error}.\n"
             "Fix: correct the file, or give them other names."
         ) from None
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise FunctionError(f"{path} is a link out of the project's folder.\nFix: put the file itself there.")
     with replacing(path.resolve()) as out:  # a link stays a link
         out.write(after.encode("utf-8"))
 
@@ -122,6 +124,11 @@ def _lexicon(terms: Any, *, label: str | None = None, **options: Any) -> Lexicon
     return lexicon(label, terms, **options)
 
 
+SWITCHES, NAMES = (
+    ("ignore_case", "symmetric", "strip"),
+    ("column", "label_column", "term_column", "id_column", "vectors"),
+)
+TYPES: dict[str, type] = dict.fromkeys(SWITCHES, bool) | dict.fromkeys(NAMES, str)
 LEXICON = ("label", "column", "ignore_case", "min_terms", "term_column", "label_column", "id_column")
 
 KINDS: dict[str, Declared] = {
@@ -157,6 +164,10 @@ def _declared(path: Path, name: str, table: Any) -> list[LabelingFunction]:
     unknown = next((key for key in options if key not in kind.options), None)
     if unknown is not None:
         raise FunctionError(f"{where} has {unknown!r}, which means nothing.\nFix: {nearest(unknown, kind.options)}")
+    for key, value in options.items():
+        if key in TYPES and not isinstance(value, TYPES[key]):
+            said = "true or false" if TYPES[key] is bool else "a name in quotes"
+            raise FunctionError(f"{where} has {key} = {value!r}.\nFix: give it {said}.")
     first = (table["label"],) if kind.needs_label else ()
     value = table[found[0]]
     try:
@@ -172,7 +183,10 @@ def _declared(path: Path, name: str, table: Any) -> list[LabelingFunction]:
 
 def _file(folder: Path, name: str) -> Path:
     """A file of the project. A declared function is data that nobody was asked to trust: it reads no other files."""
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL in it; a link that leads to itself
+        path = Path("/")
     if not name or not path.is_relative_to(folder.resolve()):
         raise FunctionError(f"The file {name!r} is outside the project's folder.\nFix: put it into the folder.")
     return path

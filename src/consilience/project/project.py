@@ -38,13 +38,14 @@ from consilience.project.columns import StoredColumns, infos_of
 from consilience.project.config import FILE, Config, load_config
 from consilience.project.functions import DECLARED, WRITTEN, project_functions
 from consilience.project.templates import DECLARED_TEMPLATE, WRITTEN_TEMPLATE
-from consilience.project.trust import trust
+from consilience.project.trust import is_trusted, trust
 from consilience.store.arrays import pack
 from consilience.store.catalogue import Catalogue
 from consilience.store.files import Blobs, replacing
 from consilience.views import plain
 
 PART_ROWS = 100_000  # rows whose votes are computed and kept together
+IN_STORE = ("blobs", "catalogue.sqlite", "vectors", "rejects.jsonl", "token")
 REJECTS = "rejects.jsonl"  # in the store: every row that was set aside, with its file and line
 
 
@@ -87,6 +88,7 @@ class Project:
         self.config = load_config(self.folder)
         self.clock = clock
         self.store = self.folder / ".consilience"
+        _check_links(self.folder, self.store)
         self.blobs = Blobs(self.store / "blobs")
         self.catalogue = Catalogue(self.store / "catalogue.sqlite")
         self.columns = StoredColumns(self.catalogue, self.blobs)
@@ -485,6 +487,16 @@ class Project:
     def _forget(self) -> None:
         for name in ("parts", "table", "split", "matrix"):
             self.__dict__.pop(name, None)
+
+
+def _check_links(folder: Path, store: Path) -> None:
+    """Raise StoreError if a folder that nobody has trusted would have us write, or tidy up, somewhere else."""
+    for path in (store, *(store / name for name in IN_STORE)):
+        if not path.resolve().is_relative_to(folder) and not is_trusted(folder):
+            raise StoreError(
+                f"{path} leads out of the project's folder, and nobody on this machine has trusted it yet.\n"
+                "Fix: delete that link; or look at the folder, then run `consilience trust`."
+            )
 
 
 def _cut(table: Table) -> list[Table]:

@@ -89,26 +89,39 @@ class Catalogue:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """All statements of the block happen, or none."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+
+    def _execute(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """One statement. Raises StoreError if another process writes too long, the disk is full, or it is damaged."""
+        try:
+            return self._db.execute(sql, values)
+        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):
+                raise
+            raise StoreError(
+                f"The catalogue {self.path} cannot be used: {error}.\n"
+                "Fix: if another program writes to it, wait; else make room, and see that the folder can be written to."
+            ) from error
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row a query gives. Values are passed as parameters, never pasted."""
-        return self._db.execute(sql, values).fetchall()
+        return self._execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         """The first row a query gives, or None."""
-        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        row: sqlite3.Row | None = self._execute(sql, values).fetchone()
         return row
 
     def write(self, sql: str, *values: Any) -> int:
         """Run one statement; returns the id of the row it made."""
-        return int(self._db.execute(sql, values).lastrowid or 0)
+        return int(self._execute(sql, values).lastrowid or 0)
 
     def add_run(self, kind: str, started: float, record: dict[str, Any], blob: str | None = None) -> int:
         """Note that something was done, and what came of it. Returns the run's number."""

@@ -88,7 +88,11 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Store data; returns its name. Cheap if it is already there."""
         name = sha256(data)
-        if not self.path(name).exists():
+        try:
+            os.utime(
+                self.path(name)
+            )  # a file that is there and was not asked for is wanted again: no one may tidy it away
+        except OSError:
             with replacing(self.path(name)) as out:
                 out.write(data)
         return name

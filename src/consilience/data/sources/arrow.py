@@ -24,16 +24,25 @@ CELLS_A_BYTE = 200  # and beyond that, cells for each byte of the file
 
 def from_parquet(path: Path) -> Raw:
     """Rows of a Parquet file."""
-    check_file(path)
+    n_rows_of_parquet(path)
     try:
         with path.open("rb") as file:  # a file, not its path: Polars takes * and [ in a path for a pattern
-            _check_claim(path, *_claim(file))
             frame = pl.read_parquet(file)
-    except DataError:
-        raise
     except BaseException as error:  # also PanicException, which is no Exception
-        raise _broken(path, "a readable Parquet file", error) from error
+        raise broken(path, "a readable Parquet file", error) from error
     return Raw(frame, places(len(frame)))
+
+
+def n_rows_of_parquet(path: Path) -> int:
+    """How many rows a Parquet file has. Raises DataError if it is none, or claims more than is sound."""
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            rows, columns = _claim(file)
+    except BaseException as error:
+        raise broken(path, "a readable Parquet file", error) from error
+    _check_claim(path, rows, columns)
+    return rows
 
 
 def _claim(file: BinaryIO) -> tuple[int, int]:
@@ -70,10 +79,11 @@ def _read_ipc(path: Path) -> pl.DataFrame:
         with path.open("rb", buffering=0) as file:  # opened again: Polars reads on where the system stands in the file
             return read(file)
     except BaseException as error:
-        raise _broken(path, "a readable Arrow file", error) from error
+        raise broken(path, "a readable Arrow file", error) from error
 
 
-def _broken(path: Path, what: str, error: BaseException) -> BaseException:
+def broken(path: Path, what: str, error: BaseException) -> BaseException:
+    """The error to raise for a file that Polars cannot read, whatever Polars raised."""
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return error
     said = str(error).split("\n")[0][:200]
@@ -105,7 +115,7 @@ def from_saved_dataset(folder: Path, split: str | None) -> Raw:
     try:
         frame = pl.concat([_read_ipc(path) for path in paths], how="vertical")
     except pl.exceptions.PolarsError as error:
-        raise _broken(folder, "a dataset of one kind of rows", error) from None
+        raise broken(folder, "a dataset of one kind of rows", error) from None
     info = folder / "dataset_info.json"
     features = _json_object(info).get("features") if info.is_file() else None
     return Raw(frame, places(len(frame)), names=class_names(features))
