@@ -3,8 +3,9 @@
 Comments, layout, docstrings and the function's own name do not count. Code of one's own (functions, classes and their
 objects, modules beside the project) is gone into, wherever it stands; of installed packages the version counts. An
 object of theirs that cannot be looked into (an open model, say) counts by its type, unless it has a `fingerprint` of
-its own. A dict that a function fills while it runs counts too: its column is then computed again in that session, never
-wrongly kept. What `functools.cache` and `lru_cache` remember does not count, nor do the values of preprocessors.
+its own. A dict or an object that a function fills while it runs counts too: its column is then computed again in that
+session, never wrongly kept. What `functools.cache` and `lru_cache` remember does not count, nor do the values of
+preprocessors.
 
 The code itself is read, not the text of its file: that may have been edited since the function was made.
 """
