@@ -140,8 +140,7 @@ class Processes:
     def _hangs(self, worker: _Worker) -> bool:
         seen, now = worker.marks.get()[0], time.monotonic()
         if seen != worker.seen:
-            worker.began = worker.began or worker.seen >= 0
-            worker.seen, worker.since = seen, now
+            worker.began, worker.seen, worker.since = True, seen, now
         return now - worker.since > (self.hang_s if worker.began else max(self.hang_s, START_S))
 
     def _lose(self, worker: _Worker, why: str, first: deque[bytes], lost: Callable[[Lost], list[bytes]]) -> None:
@@ -173,7 +172,7 @@ class Processes:
         its.close()
         marks = Marks(self._marks, place)
         marks.set(-1, -1)
-        worker = _Worker(process, mine, marks)
+        worker = _Worker(process, mine, marks, seen=marks.get()[0])
         self._workers[place] = worker
         mine.send_bytes(self._program)
         return worker
