@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ class Memo:
         self.folder = folder / fingerprint[:32]
 
     def get(self, keys: Sequence[str]) -> dict[str, Any]:
-        """The values of those keys that are there. Reads the keys of all files; O(keys kept)."""
+        """The values of those keys that are there. Each file's keys are read once a process; O(keys kept)."""
         wanted = pl.Series("key", list(dict.fromkeys(keys)), pl.String).implode()
         found: dict[str, Any] = {}
         for path in sorted(self.folder.glob("*.parquet")):
             try:
+                if not keys_in(path).is_in(wanted).any():
+                    continue
                 part = pl.scan_parquet(path, glob=False).filter(pl.col("key").is_in(wanted)).collect()
                 found |= {key: decoded(form, data) for key, form, data in part.iter_rows()}
             except (pl.exceptions.PolarsError, OSError, ValueError):
@@ -56,6 +59,12 @@ class Memo:
         pl.DataFrame(rows, schema=schema, orient="row").write_parquet(buffer)
         with replacing(self.folder / f"{sha256(buffer.getvalue())[:32]}.parquet") as out:
             out.write(buffer.getvalue())
+
+
+@lru_cache(maxsize=4096)
+def keys_in(path: Path) -> pl.Series:
+    """The keys of a file; it is named by what it holds, so they stay the same."""
+    return pl.scan_parquet(path, glob=False).select("key").collect()["key"]
 
 
 def encoded(value: Any) -> tuple[str, bytes]:
