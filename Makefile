@@ -13,7 +13,7 @@ demo: .venv/core  ## the main job on real data, step by step
 test: .venv/dev  ## the quick tests, doctests and documentation examples
 	$(BIN)/python -m pytest
 
-test-slow: .venv/dev  ## tests that take minutes or need the benchmark data
+test-slow: .venv/slow  ## tests that take minutes, need the benchmark data, or PyTorch and Spark (with Java)
 	$(BIN)/python -m pytest -m slow
 
 check: .venv/dev  ## format, lint, types, and the direction of imports
@@ -52,6 +52,10 @@ clean:
 
 .venv/dev: .venv/core
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv/slow: .venv/dev
+	@$(PIP) -e '.[slow]'
 	@touch $@
 
 .venv/docs: .venv/core
