@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from types import FrameType
 
 STOPS = 3  # rows that may have to be stopped before the rest is given up: each costs a deadline
-BLOCK = 64  # rows between two marks: often enough to tell a hang, rare enough to cost nothing
+BLOCK = 256  # rows between two marks: often enough to tell a hang, rare enough to cost nothing
 MANY = 256  # rows that a call on many at once may spend one deadline on
 
 

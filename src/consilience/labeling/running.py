@@ -29,7 +29,7 @@ from consilience.labeling.casting import Column, cast_one, function_key, joined,
 from consilience.labeling.function import Batch, Codes, Failure, LabelingFunction
 
 BATCH_ROWS = 10_000
-TRY_S, WORTH_S = 0.25, 1.5  # workers start when so much work was measured here, and so much is left
+TRY_S, WORTH_S = 0.15, 1.0  # workers start when so much work was measured here, and so much is left
 HANG_S = 5.0
 Tick = Callable[[int], None]
 
