@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from consilience.data.labels import Not as Not
     from consilience.data.labels import OneOf as OneOf
     from consilience.data.read import read as read
+    from consilience.data.read import read_sql as read_sql
     from consilience.data.table import Table as Table
     from consilience.data.training_set import TrainingSet as TrainingSet
     from consilience.end_models.model_function import model as model
@@ -79,6 +80,7 @@ _HOME = {
     "pattern": "labeling.pattern",
     "preprocessor": "labeling.preprocessors",
     "read": "data.read",
+    "read_sql": "data.read",
     "recorded": "labeling.recorded",
 }
 
