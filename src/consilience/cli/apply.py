@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from consilience.cli.session import HERE, Folder, Json, opened, session
+from consilience.cli.session import HERE, Deadline, Folder, Json, NoPython, Workers, opened, session
 
 
 def apply(
-    no_python: Annotated[bool, typer.Option("--no-python", help="Only the functions of lfs.toml.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes for Python functions; 0: none. Default: all cores, once that pays.")
-    ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds a Python function may spend on one row.")] = 60.0,
+    no_python: NoPython = False,
+    workers: Workers = None,
+    deadline: Deadline = 60.0,
     project: Folder = HERE,
     json: Json = False,
 ) -> None:

@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
-from consilience.cli.session import HERE, Folder, Json, opened, session
+from consilience.cli.session import HERE, Deadline, Folder, Json, NoPython, Workers, opened, session
 
 
 def label(
     files: Annotated[list[Path], typer.Argument(help="Parquet files, or folders of them.")],
     into: Annotated[Path, typer.Option(help="Folder for the votes and the labels.")],
     fit: Annotated[bool, typer.Option("--fit", help="Fit a label model on these rows; default: the last one.")] = False,
-    no_python: Annotated[bool, typer.Option("--no-python", help="Only the functions of lfs.toml.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes for Python functions; 0: none. Default: all cores, once that pays.")
-    ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds a Python function may spend on one row.")] = 60.0,
+    no_python: NoPython = False,
+    workers: Workers = None,
+    deadline: Deadline = 60.0,
     project: Folder = HERE,
     json: Json = False,
 ) -> None:

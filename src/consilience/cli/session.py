@@ -23,6 +23,11 @@ FAILED, DAMAGED, UNTRUSTED, INTERRUPTED = 1, 3, 4, 130
 
 Folder = Annotated[Path, typer.Option("--project", "-C", help="A folder in the project. Default: here.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+NoPython = Annotated[bool, typer.Option("--no-python", help="Only the functions of lfs.toml.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes for Python functions; 0: none. Default: all cores, once that pays.")
+]
+Deadline = Annotated[float, typer.Option(help="Seconds a Python function may spend on one row.")]
 HERE = Path()
 
 

@@ -125,7 +125,8 @@ def _cast_whole(functions: list[LabelingFunction], table: Table, running: Runnin
     whole = Batch(table, functions=functions)
     for function in functions:
         with watching(Alarm(running.deadline_s)):  # a model, or a callable of the user's in it, may hang too
-            yield cast_one(function, whole, running.labels)
+            column = cast_one(function, whole, running.labels)
+        yield column
         tick(len(table))
 
 
