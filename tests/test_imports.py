@@ -15,6 +15,7 @@ LEVEL = {
     "labeling": 2,
     "label_models": 3,
     "end_models": 4,
+    "kb": 5,
     "project": 8,
     "testing": 8,
     "compat": 8,
@@ -57,7 +58,7 @@ def test_what_stands_on_top_stands_side_by_side():
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    heavy = ["numpy", "polars", "scipy", "sklearn", "rich", "typer", "sqlite3"]
+    heavy = ["numpy", "polars", "scipy", "sklearn", "rich", "typer", "sqlite3", "duckdb", "sqlglot", "lark", "numba"]
     code = f"import sys, consilience; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -66,7 +67,8 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom consilience.cli.main import app\n"
-        "print([m for m in ['numpy', 'polars', 'scipy', 'sklearn'] if m in sys.modules])"
+        "heavy = ['numpy', 'polars', 'scipy', 'sklearn', 'duckdb', 'sqlglot', 'lark', 'numba']\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

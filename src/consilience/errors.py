@@ -6,6 +6,8 @@ ConsilienceError
 ├── FunctionError    a labeling function that cannot mean what its author hoped
 ├── VoteError        votes, or a question about votes, that make no sense
 ├── ModelError       a label model or end model that cannot be fitted or asked
+├── ProgramError     a knowledge base's program that cannot be read, or does not mean anything
+├── GraphError       a factor graph, or a question about one, that makes no sense
 ├── EngineError      work that could not be done where it was to be done: in worker processes, on a cluster
 ├── ExtraError       something that needs an optional package which is not installed
 ├── CompatError      a name of another library that has no counterpart here
@@ -43,6 +45,14 @@ class VoteError(ConsilienceError, ValueError):
 
 class ModelError(ConsilienceError, ValueError):
     """A model that cannot be fitted or asked."""
+
+
+class ProgramError(ConsilienceError, ValueError):
+    """A knowledge base's program that cannot be read, or does not mean anything; names line and column."""
+
+
+class GraphError(ConsilienceError, ValueError):
+    """A factor graph, or a question about one, that makes no sense."""
 
 
 class EngineError(ConsilienceError, OSError):

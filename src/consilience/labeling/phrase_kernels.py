@@ -12,12 +12,9 @@ An entry is 64 bits: 32 of the hash, then the phrase that ends here plus one (31
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
+from consilience.engines.compiled import compiled, inlined
 from consilience.labeling.letters import N_CASED, SPACE, WORD
 
 BLOCK = 1024  # bytes of a row that are cut into tokens before they are looked up
@@ -29,19 +26,6 @@ MIX_STEP = np.uint64(0xD6E8FEB86659FD93)
 HALF = np.uint64(32)
 ONE = np.uint64(1)
 NOTHING = np.uint64(0)
-
-
-def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """The function compiled when first called; kept on disk for the next process where a folder can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # no folder for it
-        return numba.njit(nogil=True, **options)(function)
-
-
-def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function compiled into its callers: a call that hands over arrays costs more than what these do."""
-    return compiled(function, forceinline=True)
 
 
 @inlined

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.labeling.phrase_kernels import ONE, compiled
+from consilience.engines.compiled import compiled
+from consilience.labeling.phrase_kernels import ONE
 
 
 def mark_all(text, text_offsets, first, passes, flags):

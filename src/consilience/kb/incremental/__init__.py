@@ -1,0 +1,1 @@
+"""What a change does to the marginals, at the cost of what it touches."""

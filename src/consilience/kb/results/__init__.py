@@ -1,0 +1,1 @@
+"""Reading the result: facts and their evidence, calibration, explanations, exports."""
