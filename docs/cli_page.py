@@ -7,6 +7,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
+from consilience.cli.kb import VERBS as KB_VERBS
 from consilience.cli.main import VERBS, app
 
 PAGE = Path(__file__).parent / "cli.md"
@@ -27,17 +28,24 @@ and what comes next, and with `--json` prints one JSON object instead.
 | 130 | interrupted; nothing is half-written |
 """
 
+KB = "Its verbs work on a folder with `app.ddlog`, `data/` and `kb.duckdb` (`--folder FOLDER` for one elsewhere)."
+
 
 def page() -> str:
     """The page as Markdown."""
     group = get_command(app)
     parts = [INTRO]
-    for verb in VERBS:
-        command = group.commands[verb]  # type: ignore[attr-defined]
-        parts.append(f"## consilience {verb}\n\n{command.help}\n")
-        rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
-        parts.append("| | |\n|---|---|\n" + "\n".join(rows) + "\n")
+    parts += [_section(verb, group.commands[verb]) for verb in VERBS]  # type: ignore[attr-defined]
+    facts = group.commands["kb"]  # type: ignore[attr-defined]
+    parts.append(f"## consilience kb\n\n{facts.help} {KB}\n")
+    parts += [_section(f"kb {verb}", facts.commands[verb]) for verb in KB_VERBS]
     return "\n".join(parts)
+
+
+def _section(verb: str, command: object) -> str:
+    rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]  # type: ignore[attr-defined]
+    table = "| | |\n|---|---|\n" + "\n".join(rows)
+    return f"## consilience {verb}\n\n{command.help}\n\n{table}\n"  # type: ignore[attr-defined]
 
 
 def _row(parameter: object) -> str:

@@ -17,6 +17,7 @@ from consilience.cli import (
     export,
     fit,
     init,
+    kb,
     label,
     lfs,
     plot,
@@ -56,6 +57,7 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 for name, verb in VERBS.items():
     app.command(name)(verb)
+app.add_typer(kb.app, name="kb")
 
 
 def _version(asked: bool) -> None:

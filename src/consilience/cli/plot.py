@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consilience.cli.pictures import must_be_picture, save_picture
 from consilience.cli.session import HERE, Folder, Json, opened, session
 
 if TYPE_CHECKING:
@@ -31,10 +32,8 @@ def plot(
 
         if what not in KINDS:
             raise DataError(f"There is no picture of {what!r}.\nFix: {nearest(what, KINDS)}")
-        if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-            raise DataError(f"{out} is no picture.\nFix: name a file that ends in .png, .svg or .pdf.")
-        figure = _drawn(work, what, on, repeats)
-        _save(figure, out)
+        must_be_picture(out)
+        save_picture(_drawn(work, what, on, repeats), out)
         talk.say(f"{what} of {on} rows in {out}", what=what, on=on, path=str(out))
         talk.next("consilience lfs" if what in ("matrix", "conflicts") else "consilience explain ID")
 
@@ -63,11 +62,3 @@ def _drawn(work: Project, what: str, on: str, repeats: int) -> Figure:
 
     ends = intervals(model, work.matrix.on(work.split["train"]), repeats=repeats) if repeats else None
     return plots.plot_accuracies(model, ends, matrix)
-
-
-def _save(figure: Figure, out: Path) -> None:
-    """Whole or not at all."""
-    from consilience.store.files import replacing
-
-    with replacing(out) as file:
-        figure.savefig(file, format=out.suffix[1:].lower())
