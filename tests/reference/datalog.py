@@ -166,7 +166,7 @@ def widened(optional: list[t.Quantified], bags: Mapping[str, Bag], given: Bindin
         return
     found = list(join(optional[0].parts, bags, given))
     if not found:
-        inside = {n: None for n in names_of(optional[0].parts)}
+        inside = dict.fromkeys(names_of(optional[0].parts))
         found = [(inside | given, 1)]
     for bound, count in found:
         for final, times in widened(optional[1:], bags, bound):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from tests.reference.datalog import Bag, Callables, Row, derived, hashable, join, order, value
 
 from consilience.kb.language import tree as t
-from tests.reference.datalog import Bag, Callables, Row, derived, hashable, head_rows, join, order, value
 
 Key = tuple[str, Row]
 
