@@ -18,6 +18,7 @@ Bag = Counter[Row]
 Binding = dict[str, Any]
 Callables = Mapping[str, Callable[..., Iterable[Row]]]
 
+GROUP = "*"  # the binding under which an aggregate finds the rows of its group
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "lower": str.lower,
     "upper": str.upper,
@@ -39,6 +40,11 @@ def value(e: t.Expression, given: Binding) -> Any:
         case t.Element():
             array, index = value(e.array, given), value(e.index, given)
             return None if array is None or index is None or not 1 <= index <= len(array) else array[index - 1]
+        case t.Call() if e.is_aggregate:
+            rows = given[GROUP]
+            if not e.arguments or isinstance(e.arguments[0], t.Anything):
+                return len(rows)
+            return hashable(aggregate(e.function, [value(e.arguments[0], r) for r in rows]))
         case t.Call():
             arguments = [value(a, given) for a in e.arguments]
             if e.function.lower() == "coalesce":
@@ -195,7 +201,7 @@ def aggregate(function: str, values: list[Any]) -> Any:
     if name == "COUNT":
         return len(present)
     if name.startswith("ARRAY"):
-        return values
+        return sorted(values, key=lambda v: (v is None, v))
     if not present:
         return None
     return {"MAX": max, "MIN": min, "SUM": sum, "AVG": lambda v: sum(v) / len(v)}[name](present)
@@ -209,27 +215,27 @@ def hashable(x: Any) -> Any:
 def head_rows(arguments: tuple[t.Expression, ...], body: t.Body, bags: Mapping[str, Bag]) -> Bag:
     """Rows a body derives for a head, an aggregate making one row of each group."""
     out: Bag = Counter()
-    if not any(isinstance(a, t.Call) and a.is_aggregate for a in arguments):
+    if not has_aggregate(arguments):
         for given, count in join(body, bags):
             out[tuple(hashable(value(a, given)) for a in arguments)] += count
         return out
     groups: dict[Row, list[Binding]] = {}
-    plain = [a for a in arguments if not (isinstance(a, t.Call) and a.is_aggregate)]
+    keys = [a for a in arguments if not has_aggregate(a)]
     for given, count in join(body, bags):
-        key = tuple(hashable(value(a, given)) for a in plain)
+        key = tuple(hashable(value(a, given)) for a in keys)
         groups.setdefault(key, []).extend([given] * count)
-    for key, rows in groups.items():
-        at = iter(key)
-        out[tuple(group_value(a, rows) if a not in plain else next(at) for a in arguments)] += 1
+    for rows in groups.values():
+        out[tuple(hashable(value(a, rows[0] | {GROUP: rows})) for a in arguments)] += 1
     return out
 
 
-def group_value(call: t.Expression, rows: list[Binding]) -> Any:
-    """One aggregate over the rows of a group; `COUNT(*)` has no argument to look at."""
-    assert isinstance(call, t.Call)
-    if not call.arguments:
-        return len(rows)
-    return hashable(aggregate(call.function, [value(call.arguments[0], r) for r in rows]))
+def has_aggregate(e: Any) -> bool:
+    """Whether an aggregate stands anywhere in an expression."""
+    if isinstance(e, t.Call) and e.is_aggregate:
+        return True
+    if isinstance(e, tuple):
+        return any(has_aggregate(x) for x in e)
+    return hasattr(e, "__dataclass_fields__") and any(has_aggregate(getattr(e, f)) for f in e.__dataclass_fields__)
 
 
 def limited(bag: Bag, limit: int | None) -> Bag:
