@@ -49,7 +49,9 @@ class KnowledgeBaseFolder:
         try:
             return (self.path / PROGRAM).read_text("utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.path / PROGRAM} is not UTF-8 at byte {error.start}.\nFix: save it as UTF-8.") from None
+            raise DataError(
+                f"{self.path / PROGRAM} is not UTF-8 at byte {error.start}.\nFix: save it as UTF-8."
+            ) from None
 
     def program(self) -> Program:
         """The program, checked. raises: ProgramError with every line that is wrong."""
@@ -107,7 +109,7 @@ class KnowledgeBaseFolder:
     def open(self, *, write: bool = False, allow_code: bool = False) -> Iterator[KnowledgeBase]:
         """The knowledge base, closed at the end.
 
-        write: take part in changing it; only one process at a time can. Without it, the program is that of the last run.
+        write: to change it, which one process at a time can do. Without it, the program is that of the last run.
         raises: StoreError if it was never run and is only to be read, or if another process is writing.
         """
         from consilience.kb.knowledge_base import KnowledgeBase
@@ -197,14 +199,45 @@ def _rows(header: str, rows: list[tuple[Any, ...]]) -> str:
     return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
 
 
-_NAMES = "Ada Ben Cem Dora Eli Fay Gus Hana Ivo Jun Kai Lea Max Nia Oz Pia".split()
-_FRIENDS = [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (5, 6), (7, 8), (8, 9), (9, 10), (11, 12), (13, 14), (14, 15), (2, 3)]
+_NAMES = [
+    "Ada",
+    "Ben",
+    "Cem",
+    "Dora",
+    "Eli",
+    "Fay",
+    "Gus",
+    "Hana",
+    "Ivo",
+    "Jun",
+    "Kai",
+    "Lea",
+    "Max",
+    "Nia",
+    "Oz",
+    "Pia",
+]
+_FRIENDS = [
+    (0, 1),
+    (1, 2),
+    (0, 2),
+    (3, 4),
+    (4, 5),
+    (5, 6),
+    (7, 8),
+    (8, 9),
+    (9, 10),
+    (11, 12),
+    (13, 14),
+    (14, 15),
+    (2, 3),
+]
 _SAID = {0: True, 2: True, 4: False, 5: False, 7: True, 9: True, 11: False, 13: False, 15: False}
 _FOUND = {0: True, 1: True, 3: False, 5: False, 6: False, 8: True, 9: False, 12: False, 14: False}
 EXAMPLE = [
     (PROGRAM, "the program: relations and rules", EXAMPLE_PROGRAM),
-    (f"{DATA}/person.csv", "rows of person", _rows("id,name", list(enumerate(_NAMES)))),
-    (f"{DATA}/friends.csv", "rows of friends", _rows("a,b", list(_FRIENDS))),
+    (f"{DATA}/person.csv", "rows of person", _rows("id,name", list(enumerate(_NAMES.split())))),
+    (f"{DATA}/friends.csv", "rows of friends", _rows("a,b", [tuple(pair.split()) for pair in _FRIENDS.split(",")])),
     (f"{DATA}/survey.csv", "rows of survey", _rows("id,smokes", list(_SAID.items()))),
     (f"{DATA}/clinic.csv", "rows of clinic", _rows("id,ill", list(_FOUND.items()))),
 ]

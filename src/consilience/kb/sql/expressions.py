@@ -19,15 +19,63 @@ Bindings = Mapping[str, exp.Expression]
 
 # What rules derive must be the same whenever it is derived: a change is undone by deriving it again.
 UNSTEADY = frozenset(
-    "random setseed uuid uuidv4 uuidv7 gen_random_uuid now today current_date current_time current_timestamp localtime "
-    "localtimestamp get_current_time get_current_timestamp transaction_timestamp clock_timestamp nextval currval rand "
-    "txid_current get_current_date".split()
+    [
+        "random",
+        "setseed",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+        "gen_random_uuid",
+        "now",
+        "today",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "get_current_time",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "clock_timestamp",
+        "nextval",
+        "currval",
+        "rand",
+        "txid_current",
+        "get_current_date",
+    ]
 )
 # What looks at the machine, its settings or files has no place in a rule.
 MACHINE = frozenset(
-    "getenv getvariable current_setting write_log read_text read_blob read_csv read_csv_auto read_json read_parquet "
-    "parquet_scan glob query query_table sniff_csv current_database current_schema current_schemas current_user user "
-    "version pg_read_file lo_import lo_export current_query in_search_path pragma_database_size input_file_name".split()
+    [
+        "getenv",
+        "getvariable",
+        "current_setting",
+        "write_log",
+        "read_text",
+        "read_blob",
+        "read_csv",
+        "read_csv_auto",
+        "read_json",
+        "read_parquet",
+        "parquet_scan",
+        "glob",
+        "query",
+        "query_table",
+        "sniff_csv",
+        "current_database",
+        "current_schema",
+        "current_schemas",
+        "current_user",
+        "user",
+        "version",
+        "pg_read_file",
+        "lo_import",
+        "lo_export",
+        "current_query",
+        "in_search_path",
+        "pragma_database_size",
+        "input_file_name",
+    ]
 )
 OPERATORS: dict[str, Callable[[exp.Expression, exp.Expression], exp.Expression]] = {
     "||": lambda a, b: exp.DPipe(this=a, expression=b, safe=False),
