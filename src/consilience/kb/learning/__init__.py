@@ -1,1 +1,12 @@
-"""Weights from evidence."""
+"""Weights from evidence: those that make the labels most probable, without trusting any weight too far.
+
+In the order of the flow:
+
+* `relevant.py`: the components of a graph that can teach a weight; all others have gradient zero and are left out.
+* `worlds.py`: small components as a table of their worlds, from which likelihood and gradient are read off exactly.
+* `engines.py`: larger components that inference can still solve exactly.
+* `exact.py`: quasi-Newton steps on the exact gradient.
+* `sweep.py`: one compiled sweep over a pair of chains, which estimates the gradient where it cannot be had.
+* `sampled.py`: steps along that estimate.
+* `learn.py`: `learn`, the door to them all, with its settings and its report.
+"""

@@ -1,0 +1,218 @@
+"""Weights from evidence: the door to learning.
+
+The objective, maximised over all weights that are not fixed:
+
+    sum over components of [ E_s log Z(evidence, s) - log Z ] - l2/2 |w|^2 - l1 |w|_1
+
+which is the log-probability of the evidence, E_s log P(evidence, s), less what large weights cost. Latent (unlabelled)
+variables are summed out in both phases. Soft evidence s teaches by expected statistics: each softly labelled variable
+is drawn from its own given distribution, independent of its neighbours and of the weights, and then counts as known.
+The gradient of a weight is the sum over its factors of scale * (E[worth | evidence] - E[worth]).
+
+Components without evidence have gradient zero and are skipped (`relevant.py`). With method "exact" log Z and its gradient
+are computed, component by component; with "sgd" they are estimated from Markov chains; "auto" takes the first where
+every component that matters allows it.
+
+The likelihood is concave when the evidence (hard or soft) covers all variables of the components that matter: then the
+weights are *the* optimum. With latent variables it may have several optima, and all weights 0 can be a stationary point
+(in A = B = C with B unlabelled, neither factor has a reason to move while the other is 0); so weights at 0 that touch a
+latent variable start a little above it, in the direction in which their rule was written.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consilience.errors import GraphError
+from consilience.kb.graph.factor_graph import FactorGraph
+from consilience.kb.learning.exact import Objective, Part, climb
+from consilience.kb.learning.relevant import LATENT, Relevant, relevant
+from consilience.kb.learning.worlds import n_entries, n_worlds, world_table
+
+Method = Literal["auto", "exact", "sgd"]
+START_AT = 0.1  # where a weight of a latent variable starts, give or take half of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningSettings:
+    """How weights are learned.
+
+    l2: how strongly weights are drawn to 0, as the precision of a normal prior. 1 says that a weight is rarely beyond
+    +-2, which for a factor worth +-1 is a probability of .98; it keeps hard evidence from driving weights to infinity.
+    l1: the same by absolute value: weights that explain little become exactly 0.
+    method: "exact", "sgd", or "auto": exact where every component that matters allows it.
+    iterations, tolerance: of method exact: most steps, and the largest gradient, in standard deviations of a weight.
+    epochs, batches, step, decay, burn_in, threads: of method sgd, see `sampled.py`.
+    max_worlds, max_entries: largest component that is enumerated, and largest table of worlds held (12 bytes each).
+    """
+
+    l2: float = 1.0
+    l1: float = 0.0
+    method: Method = "auto"
+    iterations: int = 1000
+    tolerance: float = 1e-4
+    epochs: int = 100
+    batches: int = 16
+    step: float = 0.3
+    decay: float = 0.97
+    burn_in: int = 10
+    threads: int | None = None
+    max_worlds: int = 1024
+    max_entries: int = 50_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("l2", "l1", "tolerance", "step"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0) or (name == "step" and value == 0):
+                raise GraphError(f"{name} is {value}.\nFix: a finite number that is not negative (step: above 0).")
+        for name in ("iterations", "epochs", "batches", "max_worlds"):
+            if getattr(self, name) < 1:
+                raise GraphError(f"{name} is {getattr(self, name)}.\nFix: 1 or more.")
+        if not 0 < self.decay <= 1:
+            raise GraphError(f"decay is {self.decay}.\nFix: above 0 and at most 1.")
+        if self.method not in ("auto", "exact", "sgd"):
+            raise GraphError(f"There is no method {self.method!r}.\nFix: 'auto', 'exact' or 'sgd'.")
+
+
+@dataclass(frozen=True, slots=True)
+class LearningReport:
+    """How learning went.
+
+    method: "exact", "sgd", or "none" if there was nothing to learn. epochs: steps (exact) or sweeps (sgd).
+    objective: at each step, over the components that matter; empty under sgd, which cannot know it.
+    gradient_norm: at each step, the largest gradient in standard deviations of its weight (exact), or the root mean
+    square of the estimated gradient over an epoch (sgd). converged: exact: the gradient is within tolerance.
+    concave: whether there is one optimum at most. components, variables, factors, latent: how many matter.
+    weights: how many can move.
+    """
+
+    method: str
+    objective: tuple[float, ...]
+    gradient_norm: tuple[float, ...]
+    epochs: int
+    seconds: float
+    converged: bool
+    concave: bool
+    components: int
+    variables: int
+    factors: int
+    latent: int
+    weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """weights: (W,) float64."""
+
+    weights: NDArray[np.float64]
+    report: LearningReport
+
+
+def learn(
+    graph: FactorGraph, initial: NDArray[np.float64], *, seed: int = 0, settings: LearningSettings | None = None
+) -> Learned:
+    """The weights that make the evidence most probable.
+
+    initial: (W,): the values of fixed weights, and where the others start: 0, or what an earlier run has learned.
+    A weight that no evidence bears on ends at 0, the optimum of its penalty, or without penalties where it started.
+    raises: GraphError if `initial` does not fit or is not finite, or if method "exact" is asked and not possible.
+
+    Cost: O(literals) to find what matters; exact: O(iterations * factors * worlds) over the labelled components;
+    sgd: O(epochs * literals of the labelled components). The same seed gives the same weights on any number of threads.
+
+    >>> from consilience.kb.graph.factor_graph import FactorFunction
+    >>> coins = FactorGraph.of(  # 9 coins, one weight; 8 came up heads
+    ...     [2] * 9, [(FactorFunction.IS_TRUE, [(v, 1)], 0) for v in range(9)], evidence=[1] * 8 + [0])
+    >>> weight = learn(coins, np.zeros(1), settings=LearningSettings(l2=0)).weights[0]
+    >>> round(1 / (1 + math.exp(-2 * weight)), 3)
+    0.889
+    """
+    settings = settings or LearningSettings()
+    began = time.perf_counter()
+    start = _checked(graph, initial)
+    matters = relevant(graph)
+    touched = matters.touched
+    if settings.l1 or settings.l2:
+        start[~touched & ~graph.weight_is_fixed] = 0.0
+    free = np.flatnonzero(touched)
+    _leave_saddle(matters, start, seed)
+    if len(free) == 0:
+        weights, went = start, ("none", (), (), 0, True)
+    else:
+        weights, went = _learned(matters, start, free, seed, settings)
+    method, values, norms, epochs, converged = went
+    sub = matters.graph
+    latent = int((matters.known == LATENT).sum())
+    report = LearningReport(
+        method,
+        tuple(values),
+        tuple(norms),
+        epochs,
+        time.perf_counter() - began,
+        converged,
+        latent == 0,
+        matters.n_components,
+        sub.n_variables,
+        sub.n_factors,
+        latent,
+        len(free),
+    )
+    return Learned(weights, report)
+
+
+def _checked(graph: FactorGraph, initial: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A copy of the initial weights. raises: GraphError."""
+    start = np.array(initial, np.float64)
+    if start.shape != (graph.n_weights,):
+        raise GraphError(
+            f"There are {graph.n_weights} weights, and initial values of shape {start.shape}.\n"
+            "Fix: one number a weight, 0 for those without a better start."
+        )
+    wrong = np.flatnonzero(~np.isfinite(start))
+    if len(wrong):
+        raise GraphError(f"Weight {wrong[0]} starts at {start[wrong[0]]}.\nFix: start it at a finite number.")
+    return start
+
+
+def _leave_saddle(matters: Relevant, start: NDArray[np.float64], seed: int) -> None:
+    """Move learned weights that are 0 and touch a latent variable a little up, each by its own amount."""
+    f = matters.graph.factors
+    latent_literal = matters.known[f.variable] == LATENT
+    if not latent_literal.any():
+        return
+    touches = np.zeros(len(start), bool)
+    touches[f.weight[np.logical_or.reduceat(latent_literal, f.offsets[:-1])]] = True
+    moved = touches & (start == 0) & ~matters.graph.weight_is_fixed
+    start[moved] = START_AT * np.random.default_rng(seed).uniform(0.5, 1.5, len(start))[moved]
+
+
+def _learned(
+    matters: Relevant, start: NDArray[np.float64], free: NDArray[np.intp], seed: int, settings: LearningSettings
+) -> tuple[NDArray[np.float64], tuple[str, list[float], list[float], int, bool]]:
+    """Weights by the method asked for, and how it went: method, objectives, gradient norms, epochs, converged."""
+    parts = [] if settings.method == "sgd" else _exact_parts(matters, settings)
+    if parts:
+        objective = Objective(parts, settings.l2, settings.l1, start, free)
+        weights, converged = climb(objective, settings.iterations, settings.tolerance)
+        return weights, ("exact", objective.values, objective.norms, len(objective.values) - 1, converged)
+    if settings.method == "exact":
+        raise GraphError(
+            f"Not every component with evidence can be solved exactly: the largest has {n_worlds(matters).max():.0f} "
+            f"worlds, and up to {settings.max_worlds} are enumerated.\nFix: method 'auto' or 'sgd', or more max_worlds."
+        )
+    raise NotImplementedError
+
+
+def _exact_parts(matters: Relevant, settings: LearningSettings) -> list[Part]:
+    """All components as exact parts, or none if one of them is too large."""
+    worlds = n_worlds(matters)
+    small = (worlds <= settings.max_worlds) | (np.diff(matters.first_variable) == 1)
+    if small.all() and n_entries(matters).sum() <= settings.max_entries:
+        return [world_table(matters, small)]
+    return []
