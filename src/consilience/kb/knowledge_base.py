@@ -1,0 +1,365 @@
+"""KnowledgeBase: the one door to grounding, learning, inference, changes and results.
+
+Above all other folders of `kb`. It keeps a database (a file, or memory), what it has in memory of the graph, and the
+rows that wait to be taken in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from consilience.errors import DataError, ProgramError, nearest
+from consilience.kb.grounding.delta import Update, update
+from consilience.kb.grounding.ground import GroundReport, ground
+from consilience.kb.grounding.load import fitted, load, read_rows, row_difference
+from consilience.kb.grounding.store import Store
+from consilience.kb.language import check, parse, parse_query, write
+from consilience.kb.language.tree import Program, Statement
+from consilience.kb.memory import Memory
+from consilience.kb.results import kept
+from consilience.kb.results.calibration import Calibration
+from consilience.kb.results.explain import Explanation, explain
+from consilience.kb.results.export import export
+from consilience.kb.results.report import RunReport, Step
+from consilience.kb.sql.schema import Schema
+from consilience.kb.supervision import label_rows, label_statements
+
+if TYPE_CHECKING:
+    from consilience.labeling.matrix import LabelMatrix
+
+Rows = pl.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+Functions = Mapping[str, Callable[..., Any]]
+
+
+class KnowledgeBase:
+    """A declarative program over relations, the rows it was given, and the facts that follow, each with a probability.
+
+    program: its text, its tree, or statements made in Python; "" opens what `path` holds. path: a database file; None
+    keeps all in memory. allow_code: whether the implementations of functions that the program names may be run.
+    functions: Python callables that stand for declared functions. folder: where scripts and modules of the program are.
+    memory_limit: such as "4GB", for the database. read_only: to look, not to change.
+    raises: ProgramError with line and column; StoreError if the file is in use or no knowledge base.
+
+    >>> kb = KnowledgeBase('''
+    ...     coin(side text).  flip(n int, heads boolean).
+    ...     heads?(n int).
+    ...     heads(n) = h :- flip(n, h).
+    ...     @weight("?") heads(n) :- flip(n, _).
+    ... ''')
+    >>> kb.load("flip", {"n": list(range(10)), "heads": [True] * 8 + [False] + [None]})
+    10
+    >>> _ = kb.run(l2=0)
+    >>> kb.marginals("heads").row(9)
+    (9, 0.8888..., None)
+    """
+
+    def __init__(
+        self,
+        program: str | Program | Sequence[Statement] = "",
+        path: str | os.PathLike[str] | None = None,
+        *,
+        allow_code: bool = False,
+        functions: Functions | None = None,
+        folder: Path | None = None,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        read_only: bool = False,
+    ) -> None:
+        wanted = _checked(program) if program else None  # before anything is opened
+        self.store = Store.open(path, read_only=read_only, memory_limit=memory_limit, threads=threads)
+        self._code = {"functions": functions, "allow_code": allow_code, "folder": folder}
+        self._inserts: dict[str, list[pl.DataFrame]] = {}
+        self._deletes: dict[str, list[pl.DataFrame]] = {}
+        self._files: dict[str, str] = {}
+        grounded = self._note("program")
+        self.program = wanted if wanted is not None and not read_only else _checked(grounded or "")
+        self.memory = Memory(self.store)
+
+    # rows come in
+
+    def load(self, relation: str, rows: Rows | str | os.PathLike[str]) -> int:
+        """Add rows to a base relation: a frame, columns, records, or a file. Returns how many.
+
+        Before the first run they are written at once; afterwards they wait for the next `run` or `update`, which takes
+        in only what they touch. raises: ProgramError, DataError naming column and row of what does not fit.
+        """
+        self._must_be(relation)
+        frame = self._frame(relation, rows)
+        if self._note("program") is None:
+            return load(self.store, self.program, relation, frame, replace=False)
+        fitting = fitted(self.schema, relation, frame)
+        self._inserts.setdefault(relation, []).append(fitting)
+        return len(fitting)
+
+    def follow(self, relation: str, path: str | os.PathLike[str]) -> tuple[int, int]:
+        """Make a base relation hold the rows of a file; later, take in how the file has changed.
+
+        returns: rows that came and rows that went. Cost: nothing if the file's bytes are those of the last time.
+        """
+        self._must_be(relation)
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        if self._note(f"file {relation}") == digest:
+            return 0, 0
+        rows = fitted(self.schema, relation, self._frame(relation, path))
+        self._files[relation] = digest
+        if self._note("program") is None:
+            return load(self.store, self.program, relation, rows, replace=True), 0
+        came, went = row_difference(self.store, self.schema, relation, rows)
+        if len(came):
+            self._inserts.setdefault(relation, []).append(came)
+        if len(went):
+            self._deletes.setdefault(relation, []).append(went)
+        return len(came), len(went)
+
+    def supervise(
+        self,
+        relation: str,
+        labels: LabelMatrix | Sequence[Any] | np.ndarray[Any, Any],
+        keys: pl.DataFrame | None = None,
+        *,
+        model: Any = None,
+        true: str | None = None,
+    ) -> int:
+        """Label variables from elsewhere: votes of labeling functions, probabilities, or what people said.
+
+        Adds a relation RELATION_labels and a rule that reads it. Arguments: see `consilience.kb.supervision.label_rows`.
+        returns: the number of rows. raises: DataError, ProgramError.
+        """
+        declared = kept.variable_relation(self.schema, relation)
+        held, rule = label_statements(declared)
+        rows = label_rows(declared, labels, keys, model=model, true=true)
+        if held.name not in self.program.relations:
+            self.program = check(Program((*self.program.statements, held, rule)))
+        return self.load(held.name, rows)
+
+    # the work
+
+    def run(
+        self,
+        *,
+        seed: int = 0,
+        holdout: float | None = None,
+        l2: float | None = None,
+        l1: float | None = None,
+        epochs: int | None = None,
+        learn: bool | None = None,
+        full: bool = False,
+    ) -> RunReport:
+        """Ground what changed, learn the weights, infer the probabilities.
+
+        holdout: share of the labels kept back to calibrate with; by default that of the last run. l2, l1: how strongly
+        weights are drawn to 0. epochs: sweeps of sampling, where no exact answer is in reach. learn: by default where
+        labels, rules or weights are new. full: ground everything anew.
+        """
+        report, change = self._ground(full=full)
+        if learn is None:
+            learn = self.memory.needs_learning(change)
+        if learn or holdout is not None:
+            report += self.learn(seed=seed, holdout=holdout, l2=l2, l1=l1, epochs=epochs)
+            change = None  # all weights moved
+        return report + self._infer(change, seed, epochs)
+
+    def ground(self, *, full: bool = False) -> RunReport:
+        """Only take in rows and rules, as far as they changed; full: everything anew."""
+        return self._ground(full=full)[0]
+
+    def learn(
+        self,
+        *,
+        seed: int = 0,
+        holdout: float | None = None,
+        l2: float | None = None,
+        l1: float | None = None,
+        epochs: int | None = None,
+    ) -> RunReport:
+        """Only learn the weights, from where they are. Arguments as for `run`."""
+        self._must_be_grounded()
+        return RunReport((self.memory.learn(self.program, seed=seed, holdout=holdout, l2=l2, l1=l1, epochs=epochs),))
+
+    def infer(self, *, seed: int = 0, epochs: int | None = None) -> RunReport:
+        """Only infer, by the weights there are."""
+        self._must_be_grounded()
+        return self._infer(None, seed, epochs)
+
+    def update(
+        self,
+        inserts: Mapping[str, Rows] | None = None,
+        deletes: Mapping[str, Rows] | None = None,
+        *,
+        program: str | Program | None = None,
+        learn: bool = False,
+        seed: int = 0,
+        epochs: int | None = None,
+    ) -> RunReport:
+        """Take in rows that came and went, or a changed program, at the cost of what they touch.
+
+        learn: also learn the weights again, from where they are; otherwise new weights stay 0 until the next `learn`.
+        raises: DataError for a deleted row that is not there; nothing has changed then.
+        """
+        for waiting, given in ((self._inserts, inserts or {}), (self._deletes, deletes or {})):
+            for relation, rows in given.items():
+                self._must_be(relation)
+                waiting.setdefault(relation, []).append(fitted(self.schema, relation, self._frame(relation, rows)))
+        if program is not None:
+            self.program = _checked(program)
+        report, change = self._ground()
+        if learn:
+            report += self.learn(seed=seed, epochs=epochs)
+            change = None
+        return report + self._infer(change, seed, epochs)
+
+    def _ground(self, *, full: bool = False) -> tuple[RunReport, Update | None]:
+        """Full grounding if there is none yet, else what changed. None: all was grounded anew."""
+        began = time.perf_counter()
+        before = self._note("program")
+        text = write(self.program)
+        inserts = {name: pl.concat(frames) for name, frames in self._inserts.items()}
+        deletes = {name: pl.concat(frames) for name, frames in self._deletes.items()}
+        self._inserts, self._deletes = {}, {}
+        done: Update | None = None
+        if before is None or full:
+            self.memory.forget()
+            with self.store.transaction():
+                for name, rows in inserts.items():
+                    load(self.store, self.program, name, rows, replace=False)
+            said = _grounded(ground(self.store, self.program, **self._code))
+        else:
+            done = update(self.store, self.program, inserts=inserts, deletes=deletes, **self._code)
+            said = done.report.summary()
+        self._set_note("program", text)
+        for name, digest in self._files.items():
+            self._set_note(f"file {name}", digest)
+        self._files = {}
+        return RunReport((Step("ground", said, time.perf_counter() - began),)), done
+
+    def _infer(self, change: Update | None, seed: int, epochs: int | None) -> RunReport:
+        return RunReport((self.memory.infer(self.program, change, seed=seed, epochs=epochs),))
+
+    # reading the result
+
+    def marginals(self, relation: str) -> pl.DataFrame:
+        """Every fact of a variable relation: its columns, `probability`, and `evidence` (what its labels say, or None).
+
+        A categorical variable has a row a value. raises: ProgramError, DataError before the first run.
+        """
+        return kept.facts_of(self.store, self.schema, relation).drop("_id")
+
+    def facts(self, relation: str, *, over: float = 0.0) -> pl.DataFrame:
+        """The same, the most probable first; over: only those at least this probable."""
+        found = self.marginals(relation).filter(pl.col(kept.PROBABILITY) >= over)
+        return found.sort(kept.PROBABILITY, descending=True, maintain_order=True)
+
+    def weights(self, rule: str | None = None) -> pl.DataFrame:
+        """Weights, the heaviest first: `rule`, `weight` (what it is tied to), `value`, `fixed`, `factors`."""
+        return self.memory.weights(self.program, rule)
+
+    def query(self, text: str) -> pl.DataFrame:
+        """Ask the relations in the language: `x, y ?- R(x, y), x < y.`"""
+        from consilience.kb.grounding.ask import ask
+
+        self._must_be_grounded()
+        return ask(self.store, self.program, parse_query(text))
+
+    def explain(self, relation: str, *key: Any, limit: int = 10) -> Explanation:
+        """Why a fact is as probable as it is: rules, weights, other facts, and the rows that speak for it.
+
+        key: the columns that name the variable, in their order; for a categorical one, then its category.
+        """
+        self._must_be_grounded()
+        return explain(self.store, self.program, self.memory.graph(self.program), relation, key, limit=limit)
+
+    def calibration(self, relation: str) -> Calibration:
+        """Probabilities against the labels that were kept back by `holdout`."""
+        facts = self.marginals_with_truth(relation)
+        inferred = facts.filter(pl.col(kept.KNOWN).is_null() | pl.col("held_out"))
+        held = facts.filter("held_out").rename({kept.KNOWN: "truth"}).drop("held_out")
+        return Calibration(relation, inferred.drop("held_out", kept.KNOWN), held)
+
+    def marginals_with_truth(self, relation: str) -> pl.DataFrame:
+        """As `marginals`, with `held_out`: whether its label was kept back and only `evidence` shows it."""
+        facts = kept.facts_of(self.store, self.schema, relation)
+        held = self.memory.held_out_ids(self.program)
+        return facts.with_columns(pl.col("_id").is_in(held.implode()).alias("held_out")).drop("_id")
+
+    def changes(self, relation: str | None = None, *, least: float = 0.05) -> pl.DataFrame:
+        """Facts whose probability the last inference changed by `least` or more: `relation`, `fact`, `before`, `after`."""
+        names = [relation] if relation else [n for n in self.schema.order if self.schema.is_variable(n)]
+        parts = []
+        for name in names:
+            found = kept.changed_facts(self.store, self.schema, name, least)
+            fact = pl.concat_str([pl.col(c).cast(pl.String) for c in found.columns[:-2]], separator=", ")
+            parts.append(found.select(pl.lit(name).alias("relation"), fact.alias("fact"), "before", "after"))
+        every = pl.concat(parts) if parts else pl.DataFrame()
+        size = (pl.col("after").fill_null(0.0) - pl.col("before").fill_null(0.0)).abs()
+        return every.sort(size, descending=True, maintain_order=True) if parts else every
+
+    def export(
+        self, relation: str, path: str | os.PathLike[str], *, over: float = 0.0, for_spreadsheets: bool = False
+    ) -> None:
+        """Write the facts of a relation: .parquet, .csv, .tsv, .jsonl, or .nt (N-Triples)."""
+        facts = self.facts(relation, over=over)
+        keys = [c.name for c in self.schema.relation(relation).columns]
+        export(facts, Path(path), relation=relation, keys=keys, for_spreadsheets=for_spreadsheets)
+
+    def compile(self, dialect: str = "duckdb") -> str:
+        """The SQL of the program, to read or to run elsewhere. dialect: duckdb, postgres or spark."""
+        from consilience.kb.sql.show import compile_program
+
+        return "\n\n".join(f"-- {name}\n{text};" for name, text in compile_program(self.program, dialect))
+
+    @property
+    def schema(self) -> Schema:
+        """What the program's relations look like."""
+        return Schema(self.program)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def __enter__(self) -> KnowledgeBase:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _must_be(self, relation: str) -> None:
+        if relation not in self.program.relations:
+            known = self.program.relations
+            raise ProgramError(f"There is no relation {relation!r} in the program.\nFix: {nearest(relation, known)}")
+
+    def _must_be_grounded(self) -> None:
+        if self._note("program") is None:
+            raise DataError("Nothing has been grounded yet.\nFix: run the knowledge base first.")
+
+    def _frame(self, relation: str, rows: Rows | str | os.PathLike[str]) -> pl.DataFrame:
+        if isinstance(rows, (str, os.PathLike)):
+            return read_rows(self.schema, relation, Path(rows))
+        return rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+
+    def _note(self, name: str) -> str | None:
+        found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])
+        return None if found is None else str(found)
+
+    def _set_note(self, name: str, value: str) -> None:
+        self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
+
+
+def _checked(program: str | Program | Sequence[Statement]) -> Program:
+    if isinstance(program, str):
+        return check(parse(program)) if program.strip() else Program()
+    return check(program if isinstance(program, Program) else Program(tuple(program)))
+
+
+def _grounded(report: GroundReport) -> str:
+    rows, factors = sum(report.rows.values()), sum(report.factors.values())
+    said = f"{rows:,} rows, {sum(report.variables.values()):,} variables, {factors:,} factors, {report.weights:,} weights"
+    conflicts = sum(report.conflicts.values())
+    return said + (f"; labels of {conflicts:,} variables disagree" if conflicts else "")

@@ -1,0 +1,136 @@
+"""Marginals kept in the database, by the ids of their variables, and read again with the columns of their relation.
+
+Follows inference. What the run before had is compared with first: `changes` are what a run made of the facts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from consilience.errors import DataError, ProgramError, nearest
+from consilience.kb.grounding.arrays import LoadedGraph
+from consilience.kb.grounding.store import Store
+from consilience.kb.language.tree import Relation
+from consilience.kb.sql.bodies import column, table
+from consilience.kb.sql.schema import EVIDENCE, ID, POSITION, VALUE, VALUES, VARIABLES, Schema
+
+BOOKS = """
+CREATE TABLE IF NOT EXISTS _kb.facts (id UBIGINT, value INTEGER, probability DOUBLE);
+CREATE TABLE IF NOT EXISTS _kb.changes (id UBIGINT, value INTEGER, before DOUBLE, after DOUBLE);
+"""
+LEAST = 1e-3  # changes of a probability smaller than this are not kept
+PROBABILITY, KNOWN = "probability", "evidence"
+
+
+def keep(
+    store: Store, loaded: LoadedGraph, probability: NDArray[np.float64], touched: NDArray[np.integer] | None = None
+) -> None:
+    """Write marginals, and what changed since the last ones.
+
+    probability: laid out by the graph's value_offsets. touched: positions of the variables inferred anew; None for all.
+    Cost: the touched variables.
+    """
+    frame = _rows(loaded, probability, touched)
+    with store.transaction():
+        store.execute(BOOKS)
+        with store.reading(frame, "inferred"):
+            store.execute("DELETE FROM _kb.changes")
+            kind = "FULL" if touched is None else "LEFT"
+            store.execute(
+                f"INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, "
+                f"n.probability FROM inferred n {kind} JOIN _kb.facts b ON n.id = b.id AND n.value = b.value "
+                "WHERE b.id IS NULL OR n.id IS NULL OR abs(b.probability - n.probability) >= ?",
+                [LEAST],
+            )
+            if touched is None:
+                store.execute("DELETE FROM _kb.facts")
+            else:
+                store.execute("DELETE FROM _kb.facts USING inferred n WHERE facts.id = n.id")
+            store.execute("INSERT INTO _kb.facts SELECT id, value, probability FROM inferred")
+
+
+def _rows(loaded: LoadedGraph, probability: NDArray[np.float64], touched: NDArray[np.integer] | None) -> pl.DataFrame:
+    """id, value, probability; of Boolean variables the value 1 alone. Variables that are gone have no row."""
+    graph, offsets = loaded.graph, loaded.graph.value_offsets
+    which = np.flatnonzero(loaded.ids != 0) if touched is None else np.asarray(touched)
+    which = which[loaded.ids[which] != 0]
+    sizes = graph.cardinality[which].astype(np.int64)
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    ids, places = np.repeat(loaded.ids[which], sizes), np.repeat(offsets[which], sizes) + within
+    return pl.DataFrame(
+        {"id": ids, "value": within.astype(np.int32), PROBABILITY: probability[places]},
+        schema={"id": pl.UInt64, "value": pl.Int32, PROBABILITY: pl.Float64},
+    )
+
+
+def facts_of(store: Store, schema: Schema, name: str) -> pl.DataFrame:
+    """The facts of a variable relation: its columns, `probability`, and `evidence` (what labels say, or NULL).
+
+    Rows are in the order of the relation's columns. raises: ProgramError if the relation has no variables, DataError if
+    nothing was inferred yet.
+    """
+    relation = variable_relation(schema, name)
+    if not store.has_table("_kb", "facts"):
+        raise DataError("Nothing has been inferred yet.\nFix: run the knowledge base first.")
+    order = exp.Order(expressions=[exp.Ordered(this=column(c.name), nulls_first=False) for c in relation.columns])
+    columns = [column(c.name, "r") for c in relation.columns]
+    variables = exp.alias_(table(name, VARIABLES), "v", table=True)
+    known = column(EVIDENCE, "v")
+    kept = exp.alias_(exp.table_("facts", db="_kb"), "f", table=True)
+    if relation.categories:
+        value: exp.Expr = column(VALUE, "r")
+        source = exp.select(*columns).from_(exp.alias_(table(name, VALUES), "r", table=True))
+        source = source.join(variables, on=exp.EQ(this=column(POSITION, "r"), expression=column(POSITION, "v")))
+        told: exp.Expr = exp.EQ(this=known, expression=value)
+    else:
+        value = exp.Literal.number(1)
+        source = exp.select(*(column(c.name, "v") for c in relation.columns)).from_(variables)
+        told = exp.EQ(this=known, expression=value)
+    same = exp.and_(
+        exp.EQ(this=column("id", "f"), expression=column(ID, "v")),
+        exp.EQ(this=column("value", "f"), expression=value.copy()),
+    )
+    is_known = exp.Case(ifs=[exp.If(this=exp.GTE(this=known.copy(), expression=exp.Literal.number(0)), true=told)])
+    source = source.join(kept, on=same, join_type="left")
+    source = source.select(
+        exp.alias_(column(PROBABILITY, "f"), PROBABILITY), exp.alias_(is_known, KNOWN), exp.alias_(column(ID, "v"), ID)
+    )
+    return store.frame(exp.select(exp.Star()).from_(source.subquery("facts")).order_by(*order.expressions))
+
+
+def changed_facts(store: Store, schema: Schema, name: str, least: float) -> pl.DataFrame:
+    """Facts of a relation whose probability the last inference changed by `least` or more, the largest change first.
+
+    Columns: those of the relation, `before`, `after`; NULL where the fact was not there.
+    """
+    facts = facts_of(store, schema, name)
+    relation = schema.relation(name)
+    wanted = "SELECT id, value, before, after FROM _kb.changes"
+    changes = store.frame(wanted)
+    value = (
+        pl.int_range(pl.len()).over(ID) if relation.categories else pl.lit(1, pl.Int64)
+    )  # facts stand in the order of their categories
+    joined = facts.with_columns(value.cast(pl.Int32).alias(VALUE)).join(
+        changes, left_on=[ID, VALUE], right_on=["id", "value"], how="inner"
+    )
+    size = (pl.col("after").fill_null(0.0) - pl.col("before").fill_null(0.0)).abs()
+    found = joined.filter(size >= least).sort(size, descending=True, maintain_order=True)
+    return found.select(*(c.name for c in relation.columns), "before", "after")
+
+
+def variable_relation(schema: Schema, name: str) -> Relation:
+    """A relation of variables by name. raises: ProgramError."""
+    known = [n for n in schema.order if schema.is_variable(n)]
+    if name not in known:
+        what = "has no variables: it is not declared with ?" if name in schema.relations else "is not in the program"
+        raise ProgramError(f"The relation {name!r} {what}.\nFix: {nearest(name, known)}")
+    relation = schema.relation(name)
+    clash = {c.name for c in relation.columns} & {PROBABILITY, KNOWN}
+    if clash:
+        raise ProgramError(
+            f"The relation {name!r} has a column {clash.pop()!r}, which its facts need.\nFix: rename the column."
+        )
+    return relation
