@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.factor_graph import OPEN, FactorFunction, FactorGraph
-from consilience.kb.graph.worth import worth
 
 EQUAL = int(FactorFunction.EQUAL)
 LINEAR = int(FactorFunction.LINEAR)
@@ -21,7 +20,10 @@ IMPLY_MLN = int(FactorFunction.IMPLY_MLN)
 
 
 class Arrays(NamedTuple):
-    """What `Factors` and `FactorGraph` hold, with `known`: (n,) the value of each known variable, else OPEN."""
+    """What `Factors` and `FactorGraph` hold, with `known`: (n,) the value of each known variable, else OPEN.
+
+    Loops take out of it what they need before they begin: taken out in every turn, arrays cost more than what is done.
+    """
 
     function: NDArray[np.uint8]
     offsets: NDArray[np.integer]
@@ -53,12 +55,6 @@ def arrays(graph: FactorGraph, known: NDArray[np.int32]) -> Arrays:
 
 
 @inlined
-def worth_in(g, f, state):
-    """Worth of factor f in a world."""
-    return worth(g.function[f], g.offsets[f], g.offsets[f + 1], g.variable, g.value, g.clause, state, -1, 0)
-
-
-@inlined
 def lone_worth(function, holds):
     """Worth of a factor of one literal: what the table of functions comes to."""
     if function == EQUAL:
@@ -70,20 +66,18 @@ def lone_worth(function, holds):
     return 0.0 if function in (AND_CATEGORICAL, IMPLY_MLN) else -1.0
 
 
-@inlined
-def next_world(g, state, variables, first, last):
-    """Move the variables at places first..last-1 of a list to their next world; the last place turns fastest."""
-    place = last - 1
-    while place >= first:
+@compiled
+def next_world(state, cardinality, variables, n):
+    """Move the first n of these variables to their next world; the last of them turns fastest."""
+    for place in range(n - 1, -1, -1):
         v = variables[place]
         state[v] += 1
-        if state[v] < g.cardinality[v]:
+        if state[v] < cardinality[v]:
             return
         state[v] = 0
-        place -= 1
 
 
-@inlined
+@compiled
 def log_sum(values, start, stop):
     """Log of the sum of exp of a stretch of numbers."""
     top = values[start]

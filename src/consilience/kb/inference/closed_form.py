@@ -13,7 +13,7 @@ import numpy as np
 
 from consilience.engines.compiled import compiled
 from consilience.kb.graph.worth import worth
-from consilience.kb.inference.arrays import added, log_sum, lone_worth, worth_in
+from consilience.kb.inference.arrays import added, log_sum, lone_worth
 
 
 @compiled
@@ -22,34 +22,37 @@ def fold(g, weights, reach, state, field):
 
     reach: of `components.reaches`. state: (n,) the known values. field: (values,). One pass over the factors, in order.
     """
+    function, offsets, variable, value, clause = g.function, g.offsets, g.variable, g.value, g.clause
+    weight, scale, cardinality, value_offsets = g.weight, g.scale, g.cardinality, g.value_offsets
     constant = 0.0
     for f in range(len(reach)):
         v = reach[f]
         if v < -1:
             continue
-        weighted = weights[g.weight[f]] * g.scale[f]
-        start, stop = g.offsets[f], g.offsets[f + 1]
+        weighted = weights[weight[f]] * scale[f]
+        start, stop = offsets[f], offsets[f + 1]
         if v == -1:
-            constant += weighted * worth_in(g, f, state)
+            constant += weighted * worth(function[f], start, stop, variable, value, clause, state, -1, 0)
             continue
-        at = g.value_offsets[v]
+        at = value_offsets[v]
         if stop == start + 1:  # most factors of most graphs
-            asked = g.value[start]
-            otherwise = weighted * lone_worth(g.function[f], False)
-            for x in range(g.cardinality[v]):
-                field[at + x] += weighted * lone_worth(g.function[f], True) if x == asked else otherwise
+            asked = value[start]
+            otherwise = weighted * lone_worth(function[f], False)
+            for x in range(cardinality[v]):
+                field[at + x] += weighted * lone_worth(function[f], True) if x == asked else otherwise
             continue
-        for x in range(g.cardinality[v]):
-            field[at + x] += weighted * worth(g.function[f], start, stop, g.variable, g.value, g.clause, state, v, x)
+        for x in range(cardinality[v]):
+            field[at + x] += weighted * worth(function[f], start, stop, variable, value, clause, state, v, x)
     return constant
 
 
 @compiled
 def singles(g, variables, field):
     """Turn the field of variables that no factor joins with others into probabilities, in place. returns: log Z."""
+    value_offsets = g.value_offsets
     total, lost = 0.0, 0.0
     for v in variables:
-        start, stop = g.value_offsets[v], g.value_offsets[v + 1]
+        start, stop = value_offsets[v], value_offsets[v + 1]
         log_z = log_sum(field, start, stop)
         for i in range(start, stop):
             field[i] = np.exp(field[i] - log_z)
@@ -60,19 +63,21 @@ def singles(g, variables, field):
 @compiled
 def expected_of_folded(g, reach, state, probability, expected):
     """Expected worth of each factor that touches at most one open variable, once all marginals are known."""
+    function, offsets, variable, value, clause = g.function, g.offsets, g.variable, g.value, g.clause
+    cardinality, value_offsets = g.cardinality, g.value_offsets
     for f in range(len(reach)):
         v = reach[f]
         if v < -1:
             continue
+        start, stop = offsets[f], offsets[f + 1]
         if v == -1:
-            expected[f] = worth_in(g, f, state)
+            expected[f] = worth(function[f], start, stop, variable, value, clause, state, -1, 0)
             continue
-        start, stop = g.offsets[f], g.offsets[f + 1]
         total = 0.0
-        for x in range(g.cardinality[v]):
-            p = probability[g.value_offsets[v] + x]
+        for x in range(cardinality[v]):
+            p = probability[value_offsets[v] + x]
             if stop == start + 1:
-                total += p * lone_worth(g.function[f], x == g.value[start])
+                total += p * lone_worth(function[f], x == value[start])
             else:
-                total += p * worth(g.function[f], start, stop, g.variable, g.value, g.clause, state, v, x)
+                total += p * worth(function[f], start, stop, variable, value, clause, state, v, x)
         expected[f] = total

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.engines.compiled import compiled, inlined
-from consilience.kb.inference.arrays import next_world, worth_in
+from consilience.engines.compiled import compiled
+from consilience.kb.graph.worth import worth
+from consilience.kb.inference.arrays import next_world
 
 
 @compiled
@@ -56,7 +57,7 @@ def enumerate_components(
     return total
 
 
-@inlined
+@compiled
 def _sort_by_level(g, c, of_variable, members, own, level_of, by_level, factor_ends):
     """Factors by the level of their last variable; those of level d end at factor_ends[d + 1]."""
     factor_ends[: len(members) + 1] = 0
@@ -80,32 +81,37 @@ def _sort_by_level(g, c, of_variable, members, own, level_of, by_level, factor_e
     factor_ends[len(members)] = len(own)
 
 
-@inlined
+@compiled
 def _score(g, weights, members, by_level, factor_ends, level_at, state, field, mass):
     """Log-potential of every partial world, level under level."""
+    function, offsets, variable, value, clause = g.function, g.offsets, g.variable, g.value, g.clause
+    weight, scale, cardinality, value_offsets = g.weight, g.scale, g.cardinality, g.value_offsets
     level_at[0] = 0
     above, width = -1, 1
     for d in range(len(members)):
         v = members[d]
-        at = g.value_offsets[v]
-        here = level_at[d]
+        k, at, here = cardinality[v], value_offsets[v], level_at[d]
         for i in range(width):
             base = mass[above + i] if d > 0 else 0.0
-            for x in range(g.cardinality[v]):
+            for x in range(k):
                 state[v] = x
                 score = base + field[at + x]
                 for j in range(factor_ends[d], factor_ends[d + 1]):
                     f = by_level[j]
-                    score += weights[g.weight[f]] * g.scale[f] * worth_in(g, f, state)
-                mass[here + i * g.cardinality[v] + x] = score
+                    score += (
+                        weights[weight[f]]
+                        * scale[f]
+                        * worth(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, -1, 0)
+                    )
+                mass[here + i * k + x] = score
             state[v] = 0
-            next_world(g, state, members, 0, d)
+            next_world(state, cardinality, members, d)
         above = here
-        width *= g.cardinality[v]
+        width *= k
         level_at[d + 1] = here + width
 
 
-@inlined
+@compiled
 def _sum_up(g, members, level_at, field, mass):
     """Scores of worlds become probabilities, those of partial worlds their sums; marginals replace the field."""
     m = len(members)
@@ -134,14 +140,19 @@ def _sum_up(g, members, level_at, field, mass):
     return top + np.log(z)
 
 
-@inlined
+@compiled
 def _expect(g, members, by_level, factor_ends, level_at, state, mass, expected):
-    for f in by_level[: factor_ends[len(members)]]:
-        expected[f] = 0.0
+    function, offsets, variable, value, clause = g.function, g.offsets, g.variable, g.value, g.clause
+    cardinality = g.cardinality
+    for j in range(factor_ends[len(members)]):
+        expected[by_level[j]] = 0.0
     for d in range(len(members)):
         if factor_ends[d] == factor_ends[d + 1]:
             continue
         for i in range(level_at[d + 1] - level_at[d]):
             for j in range(factor_ends[d], factor_ends[d + 1]):
-                expected[by_level[j]] += mass[level_at[d] + i] * worth_in(g, by_level[j], state)
-            next_world(g, state, members, 0, d + 1)
+                f = by_level[j]
+                expected[f] += mass[level_at[d] + i] * worth(
+                    function[f], offsets[f], offsets[f + 1], variable, value, clause, state, -1, 0
+                )
+            next_world(state, cardinality, members, d + 1)

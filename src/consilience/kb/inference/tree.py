@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled
 from consilience.kb.graph.adjacency import Adjacency
-from consilience.kb.inference.arrays import Arrays, added, distinct_open, log_sum, next_world, worth_in
+from consilience.kb.graph.worth import worth
+from consilience.kb.inference.arrays import Arrays, added, distinct_open, log_sum, next_world
 
 
 class Trees(NamedTuple):
@@ -130,17 +131,20 @@ def solve_trees(g, weights, trees, state, field, with_expected, expected):
 @compiled
 def _tabulate(g, weights, f, edges, state, field, table, worths):
     """Log-potential of each world of a factor with what its variables bring along; the first variable turns slowest."""
+    function, variable, value, clause = g.function[f], g.variable, g.value, g.clause
+    start, stop = g.offsets[f], g.offsets[f + 1]
+    cardinality, value_offsets = g.cardinality, g.value_offsets
     worlds = 1
     for v in edges:
-        worlds *= g.cardinality[v]
+        worlds *= cardinality[v]
     weighted = weights[g.weight[f]] * g.scale[f]
     for i in range(worlds):
-        worths[i] = worth_in(g, f, state)
+        worths[i] = worth(function, start, stop, variable, value, clause, state, -1, 0)
         score = weighted * worths[i]
-        for v in edges[1:]:
-            score += field[g.value_offsets[v] + state[v]]
+        for j in range(1, len(edges)):
+            score += field[value_offsets[edges[j]] + state[edges[j]]]
         table[i] = score
-        next_world(g, state, edges, 0, len(edges))
+        next_world(state, cardinality, edges, len(edges))
     return worlds
 
 
@@ -167,31 +171,31 @@ def _gather(g, weights, trees, state, field, messages, table, worths):
 @compiled
 def _spread(g, weights, trees, state, field, messages, table, worths, with_expected, expected):
     """Away from the roots: what each variable brings becomes the log of its marginal."""
+    cardinality, value_offsets = g.cardinality, g.value_offsets
     for i in range(len(trees.factors)):
         edges = trees.edges[trees.edge_offsets[i] : trees.edge_offsets[i + 1]]
         worlds = _tabulate(g, weights, trees.factors[i], edges, state, field, table, worths)
-        above = g.value_offsets[edges[0]]
-        block = worlds // g.cardinality[edges[0]]
+        above, at = value_offsets[edges[0]], trees.message_offsets[i]
+        block = worlds // cardinality[edges[0]]
         top = -np.inf
         for j in range(worlds):
-            x = j // block
-            table[j] += field[above + x] - messages[trees.message_offsets[i] + x]
+            table[j] += field[above + j // block] - messages[at + j // block]
             top = max(top, table[j])
         z = 0.0
+        mean = 0.0
         for j in range(worlds):
             table[j] = np.exp(table[j] - top)
             z += table[j]
+            mean += table[j] * worths[j]
         if with_expected:
-            mean = 0.0
-            for j in range(worlds):
-                mean += table[j] * worths[j]
             expected[trees.factors[i]] = mean / z
-        for v in edges[1:]:
-            field[g.value_offsets[v] : g.value_offsets[v + 1]] = 0.0
+        for e in range(1, len(edges)):
+            for j in range(value_offsets[edges[e]], value_offsets[edges[e] + 1]):
+                field[j] = 0.0
         for j in range(worlds):
-            for v in edges[1:]:
-                field[g.value_offsets[v] + state[v]] += table[j] / z
-            next_world(g, state, edges, 0, len(edges))
-        for v in edges[1:]:
-            for at in range(g.value_offsets[v], g.value_offsets[v + 1]):
-                field[at] = np.log(field[at])
+            for e in range(1, len(edges)):
+                field[value_offsets[edges[e]] + state[edges[e]]] += table[j] / z
+            next_world(state, cardinality, edges, len(edges))
+        for e in range(1, len(edges)):
+            for j in range(value_offsets[edges[e]], value_offsets[edges[e] + 1]):
+                field[j] = np.log(field[j])
