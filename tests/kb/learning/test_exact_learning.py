@@ -1,4 +1,4 @@
-"""Exact learning: likelihood and gradient against enumeration, and the optimum against plain steps along the gradient."""
+"""Exact learning: likelihood and gradient against enumeration, the optimum against plain steps along the gradient."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from tests.reference.factor_graphs import marginals
 
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorFunction, FactorGraph
-from consilience.kb.learning.learn import LearningSettings, learn
+from consilience.kb.learning.learn import learn
 from consilience.kb.learning.relevant import components, relevant
+from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import world_table
 
 EXACT = LearningSettings(method="exact", tolerance=1e-7)

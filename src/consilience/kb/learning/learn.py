@@ -9,9 +9,9 @@ variables are summed out in both phases. Soft evidence s teaches by expected sta
 is drawn from its own given distribution, independent of its neighbours and of the weights, and then counts as known.
 The gradient of a weight is the sum over its factors of scale * (E[worth | evidence] - E[worth]).
 
-Components without evidence have gradient zero and are skipped (`relevant.py`). With method "exact" log Z and its gradient
-are computed, component by component; with "sgd" they are estimated from Markov chains; "auto" takes the first where
-every component that matters allows it.
+Components without evidence have gradient zero and are skipped (`relevant.py`). With method "exact" log Z and its
+gradient are computed, component by component; with "sgd" they are estimated from Markov chains; "auto" takes the first
+where every component that matters allows it.
 
 The likelihood is concave when the evidence (hard or soft) covers all variables of the components that matter: then the
 weights are *the* optimum. With latent variables it may have several optima, and all weights 0 can be a stationary point
@@ -21,10 +21,8 @@ latent variable start a little above it, in the direction in which their rule wa
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,51 +31,11 @@ from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.learning.exact import Objective, Part, climb
 from consilience.kb.learning.relevant import LATENT, Relevant, relevant
+from consilience.kb.learning.sampled import descend
+from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import n_entries, n_worlds, world_table
 
-Method = Literal["auto", "exact", "sgd"]
 START_AT = 0.1  # where a weight of a latent variable starts, give or take half of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearningSettings:
-    """How weights are learned.
-
-    l2: how strongly weights are drawn to 0, as the precision of a normal prior. 1 says that a weight is rarely beyond
-    +-2, which for a factor worth +-1 is a probability of .98; it keeps hard evidence from driving weights to infinity.
-    l1: the same by absolute value: weights that explain little become exactly 0.
-    method: "exact", "sgd", or "auto": exact where every component that matters allows it.
-    iterations, tolerance: of method exact: most steps, and the largest gradient, in standard deviations of a weight.
-    epochs, batches, step, decay, burn_in, threads: of method sgd, see `sampled.py`.
-    max_worlds, max_entries: largest component that is enumerated, and largest table of worlds held (12 bytes each).
-    """
-
-    l2: float = 1.0
-    l1: float = 0.0
-    method: Method = "auto"
-    iterations: int = 1000
-    tolerance: float = 1e-4
-    epochs: int = 100
-    batches: int = 16
-    step: float = 0.3
-    decay: float = 0.97
-    burn_in: int = 10
-    threads: int | None = None
-    max_worlds: int = 1024
-    max_entries: int = 50_000_000
-
-    def __post_init__(self) -> None:
-        for name in ("l2", "l1", "tolerance", "step"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0) or (name == "step" and value == 0):
-                raise GraphError(f"{name} is {value}.\nFix: a finite number that is not negative (step: above 0).")
-        for name in ("iterations", "epochs", "batches", "max_worlds"):
-            if getattr(self, name) < 1:
-                raise GraphError(f"{name} is {getattr(self, name)}.\nFix: 1 or more.")
-        if not 0 < self.decay <= 1:
-            raise GraphError(f"decay is {self.decay}.\nFix: above 0 and at most 1.")
-        if self.method not in ("auto", "exact", "sgd"):
-            raise GraphError(f"There is no method {self.method!r}.\nFix: 'auto', 'exact' or 'sgd'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +88,7 @@ def learn(
     >>> coins = FactorGraph.of(  # 9 coins, one weight; 8 came up heads
     ...     [2] * 9, [(FactorFunction.IS_TRUE, [(v, 1)], 0) for v in range(9)], evidence=[1] * 8 + [0])
     >>> weight = learn(coins, np.zeros(1), settings=LearningSettings(l2=0)).weights[0]
-    >>> round(1 / (1 + math.exp(-2 * weight)), 3)
+    >>> float(round(1 / (1 + np.exp(-2 * weight)), 3))
     0.889
     """
     settings = settings or LearningSettings()
@@ -206,7 +164,8 @@ def _learned(
             f"Not every component with evidence can be solved exactly: the largest has {n_worlds(matters).max():.0f} "
             f"worlds, and up to {settings.max_worlds} are enumerated.\nFix: method 'auto' or 'sgd', or more max_worlds."
         )
-    raise NotImplementedError
+    weights, norms = descend(matters, start, seed, settings)
+    return weights, ("sgd", [], norms, settings.epochs, False)
 
 
 def _exact_parts(matters: Relevant, settings: LearningSettings) -> list[Part]:

@@ -1,8 +1,8 @@
-"""Components as a table of their worlds: one row a world, one column a weight, in it what the weight's factors are worth.
+"""Components as a table of their worlds: one row a world, one column a weight, in it what its factors are worth.
 
 Given the table T, every world's log-potential is a row of T w, and with the worlds that agree with the evidence
 
-    log-likelihood = sum_c sum_s q(s) logsumexp(T w : worlds of c that agree with s) - sum_c logsumexp(T w : worlds of c)
+    log-likelihood = sum_c [ sum_s q(s) logsumexp(T w : worlds of c that agree with s) - logsumexp(T w : worlds of c) ]
 
 where s runs over the values of the softly labelled variables of component c, drawn independently of each other and of
 all else with their given probabilities q (so a component without soft labels has one s). Latent variables are summed

@@ -1,0 +1,235 @@
+"""One sweep over pairs of Markov chains, which estimates the gradient of the likelihood.
+
+In the *free* chain every variable is drawn; in the *clamped* chain known variables have their value, softly labelled
+ones are drawn from their given distribution, latent ones from their conditional. Both persist from sweep to sweep while
+the weights move. A visit of variable v credits each factor of v with its *expected* worth over the values of v given
+the rest (and an equal share of the factor goes to each of its variables), in the clamped chain with +, in the free one
+with -. So a factor of one variable has its exact gradient, and others less noise than their drawn worths would have.
+
+Source: Tieleman 2008 (persistent contrastive divergence), De Sa et al. 2016 and the published sampler. Departs: that
+sampler credits worths as drawn, only at labelled variables, and moves the weights after each.
+
+A softly labelled variable beside latent ones is drawn anew on one visit in five only, and credited as drawn: the latent
+ones must have time to follow, or they would be averaged over a distribution that is not theirs.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consilience.engines.compiled import compiled, inlined
+from consilience.kb.graph.factor_graph import FactorFunction
+from consilience.kb.graph.worth import worth
+from consilience.kb.learning.relevant import HARD, LATENT, SOFT, Relevant
+
+IS_TRUE = int(FactorFunction.IS_TRUE)
+REDRAWN = 0.2  # share of visits on which a soft label beside latent variables is drawn anew
+
+
+class Swept(NamedTuple):
+    """What a sweep reads, as `Relevant` has it; weight numbers are those of the weights in use.
+
+    incident: (n + 1,) int64 into incidence (int32), the factors of each variable. share: (F,) float32: 1 / variables.
+    redrawn: (n,) float32: on which share of visits a soft label is drawn anew.
+    """
+
+    cardinality: NDArray[np.int32]
+    evidence: NDArray[np.int32]
+    known: NDArray[np.uint8]
+    soft_start: NDArray[np.int32]
+    redrawn: NDArray[np.float32]
+    probability: NDArray[np.float64]
+    function: NDArray[np.uint8]
+    offsets: NDArray[np.integer]
+    variable: NDArray[np.int32]
+    value: NDArray[np.int32]
+    clause: NDArray[np.int32]
+    weight: NDArray[np.int32]
+    scale: NDArray[np.float32]
+    incident: NDArray[np.int64]
+    incidence: NDArray[np.int32]
+    share: NDArray[np.float32]
+
+
+def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
+    """The arrays of a sweep. weight: (F,) the number of each factor's weight. O(literals)."""
+    graph, f = relevant.graph, relevant.graph.factors
+    incident, incidence, share = _incidence(graph.n_variables, f.offsets, f.variable)
+    n_latent = np.add.reduceat(
+        np.append(relevant.known == LATENT, False).astype(np.int64), relevant.first_variable[:-1]
+    )
+    beside_latent = np.repeat(n_latent > 0, np.diff(relevant.first_variable))
+    return Swept(
+        graph.cardinality,
+        graph.evidence,
+        relevant.known,
+        relevant.soft_start,
+        np.where(beside_latent, REDRAWN, 1.0).astype(np.float32),
+        graph.soft.probability,
+        f.function,
+        f.offsets,
+        f.variable,
+        f.value,
+        f.clause,
+        weight,
+        f.scale,
+        incident,
+        incidence,
+        share,
+    )
+
+
+@compiled
+def _incidence(n, offsets, variable):
+    """The factors of each variable, each once, and 1 / the variables of each factor."""
+    n_factors = len(offsets) - 1
+    last = np.full(n, -1, np.int32)
+    start = np.zeros(n + 2, np.int64)
+    share = np.zeros(n_factors, np.float32)
+    for f in range(n_factors):
+        distinct = 0
+        for literal in range(offsets[f], offsets[f + 1]):
+            v = variable[literal]
+            if last[v] != f:
+                last[v] = f
+                start[v + 2] += 1
+                distinct += 1
+        share[f] = 1.0 / distinct
+    for v in range(n):
+        start[v + 2] += start[v + 1]
+    incidence = np.empty(start[n + 1], np.int32)
+    last[:] = -1
+    for f in range(n_factors):
+        for literal in range(offsets[f], offsets[f + 1]):
+            v = variable[literal]
+            if last[v] != f:
+                last[v] = f
+                incidence[start[v + 1]] = f
+                start[v + 1] += 1
+    return start[: n + 1], incidence, share
+
+
+@compiled
+def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, gradient, p, worths):
+    """Visit every n_batches-th block of variables of first..last-1, from the batch-th on, in each pair of chains.
+
+    free, clamped: (chains, n) int32 worlds, changed. rng: (chains,) uint64, changed. gradient: (W,) added to, summed
+    over chains. p, worths: scratch for the values of a variable, and for those times its factors.
+    """
+    # fields of a tuple are taken out once: each look at one in the loop would count references
+    cardinality, known, incident, incidence = g.cardinality, g.known, g.incident, g.incidence
+    soft_start, redrawn, probability = g.soft_start, g.redrawn, g.probability
+    weight, scale, share = g.weight, g.scale, g.share
+    literals = g.function, g.offsets, g.variable, g.value, g.clause
+    for chain in range(len(rng)):
+        here, seen = free[chain], clamped[chain]
+        for begin in range(first + batch * block, last, n_batches * block):
+            for v in range(begin, min(begin + block, last)):
+                k = cardinality[v]
+                start, stop = incident[v], incident[v + 1]
+                conditional(incidence, start, stop, k, weight, scale, weights, literals, v, here, p, worths)
+                here[v] = drawn(p, k, rng, chain)
+                credit(incidence, start, stop, k, weight, scale, share, p, worths, -1.0, gradient)
+                as_it_is = known[v] == HARD
+                if not as_it_is:
+                    conditional(incidence, start, stop, k, weight, scale, weights, literals, v, seen, p, worths)
+                if known[v] == SOFT:
+                    for x in range(k):
+                        p[x] = probability[soft_start[v] + x]
+                    if uniform(rng, chain) < redrawn[v]:
+                        seen[v] = drawn(p, k, rng, chain)
+                    as_it_is = redrawn[v] < 1.0
+                elif not as_it_is:
+                    seen[v] = drawn(p, k, rng, chain)
+                if as_it_is:
+                    credit_as_it_is(incidence, start, stop, weight, scale, share, literals, v, seen, gradient)
+                else:
+                    credit(incidence, start, stop, k, weight, scale, share, p, worths, 1.0, gradient)
+
+
+@inlined
+def conditional(incidence, start, stop, k, weight, scale, weights, literals, v, state, p, worths):
+    """The probability of each value of v given the rest, into p; what its factors are worth under each, into worths."""
+    function, offsets, variable, value, clause = literals
+    for x in range(k):
+        p[x] = 0.0
+    place = 0
+    for at in range(start, stop):
+        f = incidence[at]
+        strength = weights[weight[f]] * scale[f]
+        for x in range(k):
+            here = worth_if(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, v, x)
+            worths[place] = here
+            place += 1
+            p[x] += strength * here
+    if k == 2:
+        p[1] = 1.0 / (1.0 + np.exp(p[0] - p[1]))
+        p[0] = 1.0 - p[1]
+        return
+    top = p[0]
+    for x in range(1, k):
+        top = max(top, p[x])
+    mass = 0.0
+    for x in range(k):
+        p[x] = np.exp(p[x] - top)
+        mass += p[x]
+    for x in range(k):
+        p[x] /= mass
+
+
+@inlined
+def worth_if(function, start, stop, variable, value, clause, state, v, x):
+    """What a factor of v is worth if v is x. The commonest kind is read off here: a call costs more than its answer."""
+    if function == IS_TRUE and stop == start + 1:
+        return 1.0 if value[start] == x else -1.0
+    return worth(function, start, stop, variable, value, clause, state, v, x)
+
+
+@inlined
+def credit(incidence, start, stop, k, weight, scale, share, p, worths, sign, gradient):
+    """Add each factor's share of its expected worth to the gradient of its weight."""
+    place = 0
+    for at in range(start, stop):
+        f = incidence[at]
+        expected = 0.0
+        for x in range(k):
+            expected += p[x] * worths[place]
+            place += 1
+        gradient[weight[f]] += sign * share[f] * scale[f] * expected
+
+
+@inlined
+def credit_as_it_is(incidence, start, stop, weight, scale, share, literals, v, state, gradient):
+    """The same with the value that v has."""
+    function, offsets, variable, value, clause = literals
+    for at in range(start, stop):
+        f = incidence[at]
+        here = worth_if(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, v, state[v])
+        gradient[weight[f]] += share[f] * scale[f] * here
+
+
+@inlined
+def drawn(p, k, rng, chain):
+    """A value with probability p[value]."""
+    left = uniform(rng, chain)
+    for x in range(k - 1):
+        left -= p[x]
+        if left < 0:
+            return x
+    return k - 1
+
+
+@inlined
+def uniform(rng, chain):
+    """A number from 0 to below 1, by splitmix64 (Steele et al. 2014)."""
+    rng[chain] += np.uint64(0x9E3779B97F4A7C15)
+    z = rng[chain]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
