@@ -1,0 +1,225 @@
+"""Why a fact is as probable as it is: the rules that bear on it, what each weighs, and the rows that speak for it.
+
+Reads the graph, the weights and the marginals; asks the database for the rows behind each rule. Pushes are in log-odds:
+log 2 twice as likely, 0 nothing; over a variable whose factors touch no other open one they add up to its log-odds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from consilience.errors import DataError, nearest
+from consilience.kb.grounding.arrays import LoadedGraph
+from consilience.kb.grounding.store import Store
+from consilience.kb.language.tree import Inference, Program, Relation
+from consilience.kb.results.kept import facts_of, variable_relation
+from consilience.kb.results.pushes import Push, pushes
+from consilience.kb.sql.bindings import bindings_query
+from consilience.kb.sql.bodies import column, table
+from consilience.kb.sql.rules import rule_name
+from consilience.kb.sql.schema import ID, POSITION, VALUE, VALUES, VARIABLES, Schema
+from consilience.views import View
+
+N_ROWS = 5  # rows shown for each rule
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A factor of the fact. log_odds: how hard it pushes. others: other facts it joins, with their probabilities."""
+
+    rule: str
+    weight: str
+    value: float
+    log_odds: float
+    others: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A fact, its probability, and why. evidence: for each rule, rows of its body with the names they bind."""
+
+    fact: str
+    probability: float | None
+    known: bool | None
+    reasons: tuple[Reason, ...]
+    n_reasons: int
+    evidence: dict[str, pl.DataFrame]
+
+    def view(self) -> View:
+        """The reasons as a table, the hardest push first."""
+        rows = [
+            (r.rule, r.weight, round(r.value, 3), f"{r.log_odds:+.3f}", ", ".join(f"{f} {p:.2f}" for f, p in r.others))
+            for r in self.reasons
+        ]
+        notes = [f"the label says {str(self.known).lower()}"] if self.known is not None else []
+        if self.n_reasons > len(rows):
+            notes.append(f"{self.n_reasons - len(rows):,} more push less")
+        if not rows:
+            notes.append("no rule bears on it: nothing but its label is known")
+        said = "not inferred" if self.probability is None else f"{self.probability:.3f}"
+        columns = ("rule", "weight", "value", "push", "together with")
+        return View(columns, rows, title=f"{self.fact}: {said}", notes=notes)
+
+    def evidence_views(self) -> list[View]:
+        """The rows behind each rule, a table a rule."""
+        return [
+            View(frame.columns, [tuple(map(_short, row)) for row in frame.iter_rows()], title=f"rows of {rule}")
+            for rule, frame in self.evidence.items()
+            if len(frame) and frame.columns
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """All of it for programs."""
+        return {
+            "fact": self.fact,
+            "probability": self.probability,
+            "label": self.known,
+            "reasons": [
+                {"rule": r.rule, "weight": r.weight, "value": r.value, "log_odds": r.log_odds, "with": dict(r.others)}
+                for r in self.reasons
+            ],
+            "n_reasons": self.n_reasons,
+            "evidence": {rule: frame.to_dicts() for rule, frame in self.evidence.items()},
+        }
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(view) for view in (self.view(), *self.evidence_views()))
+
+
+def explain(
+    store: Store, program: Program, loaded: LoadedGraph, name: str, key: Sequence[Any], *, limit: int = 10
+) -> Explanation:
+    """Why a fact of a variable relation is as probable as it is.
+
+    key: its key columns, then its categories if it has any. limit: reasons to list.
+    raises: ProgramError for a relation without variables, DataError for a fact that is not there.
+    """
+    schema = Schema(program)
+    relation = variable_relation(schema, name)
+    fact = _fact(store, schema, relation, key)
+    position, value = _place(store, relation, fact)
+    near = _neighbours(loaded, position)
+    probability = _probabilities(store, loaded, near)
+    found = pushes(loaded.graph, loaded.weights, probability, position, value)
+    names = _fact_names(store, schema, near)
+    weights = {p: (r, d) for p, r, d in store.rows("SELECT position, rule, description FROM _kb.weights")}
+    reasons = tuple(_reason(loaded, push, weights, names, probability) for push in found[:limit])
+    rules = list(dict.fromkeys(reason.rule for reason in reasons))
+    evidence = {rule: _rows_behind(store, schema, program, rule, relation, fact) for rule in rules}
+    shown = f"{name}({', '.join(str(fact[c.name]) for c in relation.columns)})"
+    return Explanation(shown, fact["probability"], fact["evidence"], reasons, len(found), evidence)
+
+
+def _fact(store: Store, schema: Schema, relation: Relation, key: Sequence[Any]) -> dict[str, Any]:
+    names = [*relation.keys, *relation.categories]
+    if len(key) != len(names):
+        raise DataError(
+            f"A {relation.name} is named by {len(names)} columns, not {len(key)}.\nFix: give {', '.join(names)}."
+        )
+    facts = facts_of(store, schema, relation.name)
+    same = pl.all_horizontal(
+        pl.col(n).is_null() if k is None else pl.col(n).cast(pl.String) == str(k) for n, k in zip(names, key, strict=True)
+    )
+    found = facts.filter(same)
+    if len(found) == 0:
+        known = facts[names[0]].cast(pl.String).drop_nulls().unique().sort().head(1000).to_list()
+        raise DataError(
+            f"There is no {relation.name}({', '.join(map(str, key))}).\n"
+            f"Fix: {nearest(str(key[0]), known) if known else 'its relation is empty'}"
+        )
+    return found.row(0, named=True)
+
+
+def _place(store: Store, relation: Relation, fact: dict[str, Any]) -> tuple[int, int]:
+    """Position of the variable, and the value that the fact says it has."""
+    position = int(
+        store.one(exp.select(POSITION).from_(table(relation.name, VARIABLES)).where(f"{ID} = ?"), [fact[ID]])
+    )
+    if not relation.categories:
+        return position, 1
+    same = exp.and_(*(exp.NullSafeEQ(this=column(c), expression=exp.Placeholder()) for c in relation.categories))
+    query = exp.select(VALUE).from_(table(relation.name, VALUES)).where(f"{POSITION} = ?").where(same)
+    return position, int(store.one(query, [position, *(fact[c] for c in relation.categories)]))
+
+
+def _neighbours(loaded: LoadedGraph, position: int) -> NDArray[np.int64]:
+    """Positions of all variables in the factors of one, itself too."""
+    factors = loaded.graph.factors
+    of = np.searchsorted(factors.offsets, np.flatnonzero(factors.variable == position), side="right") - 1
+    spans = [factors.variable[factors.offsets[f] : factors.offsets[f + 1]] for f in np.unique(of)]
+    return np.unique(np.concatenate([*spans, [position]])).astype(np.int64)
+
+
+def _probabilities(store: Store, loaded: LoadedGraph, near: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Marginals of these variables in an array for all; a variable that was never inferred is uniform."""
+    graph, offsets = loaded.graph, loaded.graph.value_offsets
+    found = np.repeat(1.0 / graph.cardinality, graph.cardinality)
+    wanted = pl.DataFrame({"id": loaded.ids[near], "place": offsets[near], "n": graph.cardinality[near]})
+    with store.reading(wanted, "wanted"):
+        rows = store.frame(
+            "SELECT w.place, w.n, f.value, f.probability FROM wanted w JOIN _kb.facts f ON f.id = w.id "
+            "WHERE f.value < w.n"
+        )
+    at = rows["place"].to_numpy() + rows["value"].to_numpy()
+    found[at] = rows["probability"].to_numpy()
+    boolean = rows.group_by("place").agg(pl.len(), pl.col("probability").first(), pl.col("n").first())
+    boolean = boolean.filter((pl.col("len") == 1) & (pl.col("n") == 2))  # only the probability of true is kept
+    found[boolean["place"].to_numpy()] = 1 - boolean["probability"].to_numpy()
+    return found
+
+
+def _fact_names(store: Store, schema: Schema, near: NDArray[np.int64]) -> dict[int, str]:
+    """How people call the variables at these positions."""
+    names: dict[int, str] = {}
+    for name in schema.order:
+        if not schema.is_variable(name):
+            continue
+        keys = schema.relation(name).keys
+        query = exp.select(POSITION, *(column(k) for k in keys)).from_(table(name, VARIABLES))
+        query = query.where(f"{POSITION} IN (SELECT unnest(?::INTEGER[]))", dialect="duckdb")
+        for position, *key in store.rows(query, [near.tolist()]):
+            names[position] = f"{name}({', '.join(map(str, key))})"
+    return names
+
+
+def _reason(
+    loaded: LoadedGraph,
+    push: Push,
+    weights: dict[int, tuple[str, str]],
+    names: dict[int, str],
+    probability: NDArray[np.float64],
+) -> Reason:
+    rule, description = weights[push.weight]
+    tied = description.removeprefix(rule).strip() or "one weight"
+    graph, offsets = loaded.graph, loaded.graph.value_offsets
+    others = []
+    for v in push.others:
+        p = probability[offsets[v] : offsets[v + 1]]
+        others.append((names.get(v, f"variable {v}"), float(p[1]) if graph.cardinality[v] == 2 else float(p.max())))
+    return Reason(rule, tied, float(loaded.weights[push.weight]), push.log_odds, tuple(others))
+
+
+def _rows_behind(
+    store: Store, schema: Schema, program: Program, name: str, relation: Relation, fact: dict[str, Any]
+) -> pl.DataFrame:
+    """Some rows of a rule's body that make it bear on the fact."""
+    rules = [r for r in program.rules if isinstance(r, Inference) and rule_name(r) == name]
+    frames = []
+    for rule in rules:
+        for i, literal in enumerate(rule.literals):
+            if literal.atom.relation == relation.name:
+                query, params = bindings_query(schema, rule, i, {k: fact[k] for k in relation.keys}, limit=N_ROWS)
+                frames.append(store.frame(query, params))
+    return pl.concat(frames, how="diagonal_relaxed").unique(maintain_order=True).head(N_ROWS) if frames else pl.DataFrame()
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"
