@@ -1,7 +1,8 @@
 """The language: text or Python calls become a tree (`tree.py`), which is checked before anything runs.
 
-* `parse.py`, `reading.py`, `expressions.py`, `grammar.lark`: text becomes a tree. `trouble.py`: what is wrong, in words.
-* `build.py`, `terms.py`: calls in Python become the same tree.
+* `parse.py`, `reading.py`, `expressions.py`, `grammar.lark`: text becomes a tree.
+* `trouble.py`: what is wrong, in words.
+* `build.py`, `declare.py`, `terms.py`: calls in Python become the same tree.
 * `check.py`, `schema.py`, `bindings.py`: a tree means something, and says everything it means.
 * `write.py`: a tree becomes text; fingerprints. `walk.py`: the parts of a tree.
 """

@@ -204,7 +204,8 @@ def _check_call(rule: t.FunctionCall, program: t.Program, findings: Findings) ->
     function = program.functions.get(rule.function)
     if function is None:
         fact = f"Function {quoted(rule.function)} is not declared."
-        fix = f"declare it: function {rule.function} over (...) returns (...). {nearest(rule.function, program.functions)}"
+        known = nearest(rule.function, program.functions)
+        fix = f"declare it: `function {rule.function} over (...) returns (...) implementation ...`. {known}"
         findings.add(rule, fact, fix, statement=rule)
         return
     inputs, outputs = function.inputs, function.outputs
@@ -216,7 +217,8 @@ def _check_call(rule: t.FunctionCall, program: t.Program, findings: Findings) ->
         findings.add(rule, fact, f"give it ({wanted}).", statement=rule)
     relation = program.relations.get(rule.relation)
     if relation is not None and len(relation.columns) != len(outputs):
-        fact = f"Function '{rule.function}' returns {_columns(outputs)}, and '{rule.relation}' has {_columns(relation.columns)}."
+        has = _columns(relation.columns)
+        fact = f"Function '{rule.function}' returns {_columns(outputs)}, and '{rule.relation}' has {has}."
         findings.add(rule, fact, f"let it return `rows like {rule.relation}`.", statement=rule)
 
 
