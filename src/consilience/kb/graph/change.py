@@ -185,10 +185,7 @@ def content_hashes(factors: Factors) -> NDArray[np.uint64]:
     place = np.arange(len(factors.variable)) - np.repeat(factors.offsets[:-1], counts)
     mixed = _mixed(place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + factors.variable.astype(np.uint64))
     mixed = _mixed(mixed + factors.value.astype(np.uint64))
-    if len(factors.clause):
-        mixed = _mixed(mixed + factors.clause.astype(np.uint64))
-    else:
-        mixed = _mixed(mixed)
+    mixed = _mixed(mixed + factors.clause.astype(np.uint64) if len(factors.clause) else mixed)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])  # wraps, and so do the differences
     of_literals = sums[factors.offsets[1:]] - sums[factors.offsets[:-1]]
     out = _mixed(of_literals + factors.function.astype(np.uint64))
