@@ -1,0 +1,78 @@
+"""Factors of one open variable folded into a field, and components of one variable, all in closed form.
+
+The field holds, for every value of every open variable, what the factors that touch no other open variable add to its
+log-probability. A component of one variable is then a softmax; every other engine starts from the field, and reads
+only factors that join open variables.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from consilience.engines.compiled import compiled
+from consilience.kb.graph.worth import worth
+from consilience.kb.inference.arrays import log_sum, lone_worth, worth_in
+
+
+@compiled
+def fold(g, weights, reach, state, field):
+    """Add each factor that touches at most one open variable to its field. returns: the sum of those without any.
+
+    reach: of `components.reaches`. state: (n,) the known values. field: (values,). One pass over the factors, in order.
+    """
+    constant = 0.0
+    for f in range(len(reach)):
+        v = reach[f]
+        if v < -1:
+            continue
+        weighted = weights[g.weight[f]] * g.scale[f]
+        start, stop = g.offsets[f], g.offsets[f + 1]
+        if v == -1:
+            constant += weighted * worth_in(g, f, state)
+            continue
+        at = g.value_offsets[v]
+        if stop == start + 1:  # most factors of most graphs
+            asked = g.value[start]
+            otherwise = weighted * lone_worth(g.function[f], False)
+            for x in range(g.cardinality[v]):
+                field[at + x] += weighted * lone_worth(g.function[f], True) if x == asked else otherwise
+            continue
+        for x in range(g.cardinality[v]):
+            field[at + x] += weighted * worth(g.function[f], start, stop, g.variable, g.value, g.clause, state, v, x)
+    return constant
+
+
+@compiled
+def singles(g, variables, field):
+    """Turn the field of variables that no factor joins with others into probabilities, in place. returns: log Z."""
+    total = 0.0
+    for v in variables:
+        start, stop = g.value_offsets[v], g.value_offsets[v + 1]
+        log_z = log_sum(field, start, stop)
+        for i in range(start, stop):
+            field[i] = np.exp(field[i] - log_z)
+        total += log_z
+    return total
+
+
+@compiled
+def expected_of_folded(g, reach, state, probability, expected):
+    """Expected worth of each factor that touches at most one open variable, once all marginals are known."""
+    for f in range(len(reach)):
+        v = reach[f]
+        if v < -1:
+            continue
+        if v == -1:
+            expected[f] = worth_in(g, f, state)
+            continue
+        start, stop = g.offsets[f], g.offsets[f + 1]
+        total = 0.0
+        for x in range(g.cardinality[v]):
+            p = probability[g.value_offsets[v] + x]
+            if stop == start + 1:
+                total += p * lone_worth(g.function[f], x == g.value[start])
+            else:
+                total += p * worth(g.function[f], start, stop, g.variable, g.value, g.clause, state, v, x)
+        expected[f] = total
