@@ -95,6 +95,17 @@ def log_sum(values, start, stop):
     return top + np.log(total)
 
 
+@inlined
+def added(total, lost, more):
+    """total + more, and what rounding loses of it: to be handed on, and added at the end (Neumaier's sum)."""
+    together = total + more
+    if abs(total) >= abs(more):
+        lost += (total - together) + more
+    else:
+        lost += (more - together) + total
+    return together, lost
+
+
 @compiled
 def distinct_open(g, f, mark, found):
     """The open variables of factor f, each once, in the order of its literals, into `found`. returns: how many.

@@ -13,7 +13,7 @@ import numpy as np
 
 from consilience.engines.compiled import compiled
 from consilience.kb.graph.worth import worth
-from consilience.kb.inference.arrays import log_sum, lone_worth, worth_in
+from consilience.kb.inference.arrays import added, log_sum, lone_worth, worth_in
 
 
 @compiled
@@ -47,14 +47,14 @@ def fold(g, weights, reach, state, field):
 @compiled
 def singles(g, variables, field):
     """Turn the field of variables that no factor joins with others into probabilities, in place. returns: log Z."""
-    total = 0.0
+    total, lost = 0.0, 0.0
     for v in variables:
         start, stop = g.value_offsets[v], g.value_offsets[v + 1]
         log_z = log_sum(field, start, stop)
         for i in range(start, stop):
             field[i] = np.exp(field[i] - log_z)
-        total += log_z
-    return total
+        total, lost = added(total, lost, log_z)
+    return total + lost
 
 
 @compiled

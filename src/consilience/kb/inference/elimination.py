@@ -171,19 +171,23 @@ def _assembled(
 
 def joined(plans: Sequence[Plan]) -> Bags:
     """The plans of several components as arrays."""
-    starts = np.cumsum([0, *(len(p.variables) for p in plans)])
+    starts = np.cumsum([0, *(len(p.variables) for p in plans)]).astype(np.int64)
     children = [[c + start for c in bag] for p, start in zip(plans, starts, strict=False) for bag in p.children]
+    variable_offsets, variables = _flat([bag for p in plans for bag in p.variables])
+    factor_offsets, factors = _flat([bag for p in plans for bag in p.factors])
     return Bags(
-        starts.astype(np.int64),
-        *_flat([bag for p in plans for bag in p.variables], np.int32),
-        *_flat([bag for p in plans for bag in p.factors], np.int32),
-        *_flat(children, np.int64),
+        starts,
+        variable_offsets,
+        variables.astype(np.int32),
+        factor_offsets,
+        factors.astype(np.int32),
+        *_flat(children),
         np.array([at for p in plans for at in p.messages[:-1]], np.int64),
         max((p.most_worlds for p in plans), default=1),
         max((p.messages[-1] for p in plans), default=1),
     )
 
 
-def _flat(lists: list[list[int]], dtype: type) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+def _flat(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     offsets = np.cumsum([0, *map(len, lists)]).astype(np.int64)
-    return offsets, np.array([x for part in lists for x in part], dtype)
+    return offsets, np.array([x for part in lists for x in part], np.int64)

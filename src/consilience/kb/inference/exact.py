@@ -122,6 +122,10 @@ class Prepared:
         """(u,) the components beyond the limits."""
         return np.flatnonzero(self.engine == UNSOLVED).astype(np.int32)
 
+    def factors_by_engine(self, engine: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """(engines,) how many factors fall to each engine. engine: (n,) of each variable; O(factors)."""
+        return _factors_by_engine(self._reach, engine, len(Engine))
+
     def _plan(self, joint: NDArray[np.int32], limits: Limits) -> None:
         """Choose an engine for each component of two variables or more, and plan it."""
         found = self.components
@@ -273,3 +277,14 @@ def _answer(g, of_variable, engine_of, probability):
         if engine[v] == UNSOLVED_CODE:
             probability[g.value_offsets[v] : g.value_offsets[v + 1]] = np.nan
     return engine
+
+
+@compiled
+def _factors_by_engine(reach, engine, n_engines):
+    counts = np.zeros(n_engines, np.int64)
+    for v in reach:
+        if v == -1:
+            counts[0] += 1  # known through and through
+        else:
+            counts[engine[v if v >= 0 else -2 - v]] += 1
+    return counts

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled
 from consilience.kb.graph.adjacency import Adjacency
-from consilience.kb.inference.arrays import Arrays, distinct_open, log_sum, next_world, worth_in
+from consilience.kb.inference.arrays import Arrays, added, distinct_open, log_sum, next_world, worth_in
 
 
 class Trees(NamedTuple):
@@ -147,7 +147,7 @@ def _tabulate(g, weights, f, edges, state, field, table, worths):
 @compiled
 def _gather(g, weights, trees, state, field, messages, table, worths):
     """Towards the roots: each field becomes what its variable and all under it bring. returns: what was scaled out."""
-    total = 0.0
+    total, lost = 0.0, 0.0
     for i in range(len(trees.factors) - 1, -1, -1):
         edges = trees.edges[trees.edge_offsets[i] : trees.edge_offsets[i + 1]]
         k = g.cardinality[edges[0]]
@@ -160,8 +160,8 @@ def _gather(g, weights, trees, state, field, messages, table, worths):
         for x in range(k):
             messages[at + x] -= top
             field[g.value_offsets[edges[0]] + x] += messages[at + x]
-        total += top
-    return total
+        total, lost = added(total, lost, top)
+    return total + lost
 
 
 @compiled
