@@ -253,12 +253,23 @@ class LiveGraph:
         return Groups(variables[together], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
 
     def _variables_of(self, factors: NDArray[np.int32]) -> NDArray[np.int32]:
-        if not len(factors):
-            return np.zeros(0, np.int32)
-        starts = self._offsets.all[factors]
-        counts = self._offsets.all[factors + 1] - starts
-        ends = np.cumsum(counts)
-        return self._variable.all[np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1])]
+        return self.factors_at(factors).variable
+
+    def factors_at(self, places: NDArray[np.int32]) -> Factors:
+        """The factors at these places of the live graph, as `Piece.factor` and `Applied` count. O(their literals)."""
+        starts = self._offsets.all[places]
+        counts = self._offsets.all[places + 1] - starts
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        literals = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
+        return Factors(
+            self._function.all[places],
+            offsets,
+            self._variable.all[literals],
+            self._value.all[literals],
+            self._weight.all[places],
+            self._scale.all[places],
+            self._clause.all[literals] if self._clause.n else np.zeros(0, np.int32),
+        )
 
     def piece(self, variables: NDArray[np.int32], *, others: NDArray[np.int32] | None = None) -> Piece:
         """These variables with all factors on them, as a graph of its own. O(their literals).
