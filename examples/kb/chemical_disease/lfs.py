@@ -1,4 +1,4 @@
-"""What we know without gold: labeling functions over pairs of a chemical and a disease, written after reading abstracts.
+"""What we know without gold: labeling functions over pairs, written after reading abstracts of the training part.
 
 Each sees one candidate: where the two stand (sentences apart, in the title, how often), and the words between and
 around the nearest mentions, with the pair's own mentions masked. `rows` makes what they see.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 import consilience as cs
+
 from documents import CHEMICAL, DISEASE, Document, Mention
 from features import Pair, general_and_specific
 
