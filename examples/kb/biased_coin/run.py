@@ -2,8 +2,8 @@
 
     python examples/kb/biased_coin/run.py
 
-A true head is worth w, a false one -w, so P(heads) = 1 / (1 + exp(-2w)). With h heads and t tails seen and an L2 penalty
-of l, the best w solves 2h - 2(h + t) P(heads) = l w; without the penalty P(heads) would be h / (h + t).
+A true head is worth w, a false one -w, so P(heads) = 1 / (1 + exp(-2w)). With h heads and t tails seen and a penalty of
+l / 2 w², the best w solves 2h - 2(h + t) P(heads) = l w; without the penalty P(heads) would be h / (h + t).
 """
 
 from __future__ import annotations

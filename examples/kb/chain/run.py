@@ -3,8 +3,8 @@
     python examples/kb/chain/run.py
 
 Two Boolean neighbours that agree are worth w, that differ -w: after k steps P(true) = (1 + tanh(w)^k) / 2. Two
-categorical ones are worth w' if both are heads or both are tails, else 0: only w' / 2 is between agreeing and differing,
-so w' = 2w gives the same marginals.
+categorical ones are worth w' if both are heads or both are tails, else 0. Between agreeing and differing lies 2w there
+and w' here, so w' = 2w gives the same marginals.
 """
 
 from __future__ import annotations
