@@ -18,8 +18,9 @@ import polars as pl
 
 from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.grounding.delta import Update, update
+from consilience.kb.grounding.files import read_rows, row_difference
 from consilience.kb.grounding.ground import GroundReport, ground
-from consilience.kb.grounding.load import fitted, load, read_rows, row_difference
+from consilience.kb.grounding.load import fitted, load
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import check, parse, parse_query, write
 from consilience.kb.language.tree import Program, Statement
@@ -360,6 +361,8 @@ def _checked(program: str | Program | Sequence[Statement]) -> Program:
 
 def _grounded(report: GroundReport) -> str:
     rows, factors = sum(report.rows.values()), sum(report.factors.values())
-    said = f"{rows:,} rows, {sum(report.variables.values()):,} variables, {factors:,} factors, {report.weights:,} weights"
+    said = (
+        f"{rows:,} rows, {sum(report.variables.values()):,} variables, {factors:,} factors, {report.weights:,} weights"
+    )
     conflicts = sum(report.conflicts.values())
     return said + (f"; labels of {conflicts:,} variables disagree" if conflicts else "")

@@ -133,7 +133,9 @@ class Memory:
         return (
             book.with_columns(pl.Series("factors", factors[book["position"].to_numpy()], pl.Int64))
             .sort(pl.col("value").abs(), "description", descending=[True, False])
-            .select("rule", pl.col("description").alias("weight"), "value", pl.col("is_fixed").alias("fixed"), "factors")
+            .select(
+                "rule", pl.col("description").alias("weight"), "value", pl.col("is_fixed").alias("fixed"), "factors"
+            )
         )
 
     def _note(self, name: str) -> str | None:

@@ -216,7 +216,7 @@ def _called(
     call: Callables, name: str, columns: Sequence[tree.Column], batches: Iterable[pl.DataFrame], outcome: Outcome
 ) -> Iterator[pl.DataFrame]:
     """Outputs of a Python callable, frame by frame."""
-    turn = _row_reader(columns, from_text=False)
+    turn = row_reader(columns, from_text=False)
     for batch in batches:
         rows: list[list[Any]] = []
         counts: list[int] = []
@@ -256,7 +256,7 @@ def _piped(
         for (count,), part in batch.group_by(COUNT, maintain_order=True):
             by_count.setdefault(int(count), []).append(part.drop(COUNT))
     write, read = FORMATS[function.style]
-    turn = _row_reader(columns, from_text=function.style == "tsv")
+    turn = row_reader(columns, from_text=function.style == "tsv")
     for count, frames in by_count.items():
         lines = (write(row) for frame in frames for row in frame.iter_rows())
         rows: list[list[Any]] = []
@@ -284,7 +284,7 @@ def _frame(rows: list[list[Any]], counts: list[int], columns: Sequence[tree.Colu
     return pl.DataFrame(made | {COUNT: pl.Series(COUNT, counts, dtype=pl.Int64)})
 
 
-def _row_reader(columns: Sequence[tree.Column], *, from_text: bool) -> Callable[[Any], list[Any]]:
+def row_reader(columns: Sequence[tree.Column], *, from_text: bool) -> Callable[[Any], list[Any]]:
     """Turns what a function gave into a row of the declared types. raises: TypeError, ValueError."""
     turns = [_turn(data_type(c.type, c.place).sql("duckdb"), from_text) for c in columns]
     names = [c.name for c in columns]

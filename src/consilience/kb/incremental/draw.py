@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.adjacency import adjacency
-from consilience.kb.graph.components import Components, components
+from consilience.kb.graph.components import Components, components, known_values
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
-from consilience.kb.inference.arrays import arrays, next_world, worth_in
-from consilience.kb.graph.components import known_values
 from consilience.kb.graph.worth import worth
+from consilience.kb.inference.arrays import arrays, next_world, worth_in
 from consilience.progress import track
 
 MOST_WORLDS = 1 << 12  # of a component whose worlds are listed: a draw is then exact and costs a bisection

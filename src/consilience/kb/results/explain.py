@@ -125,7 +125,8 @@ def _fact(store: Store, schema: Schema, relation: Relation, key: Sequence[Any]) 
         )
     facts = facts_of(store, schema, relation.name)
     same = pl.all_horizontal(
-        pl.col(n).is_null() if k is None else pl.col(n).cast(pl.String) == str(k) for n, k in zip(names, key, strict=True)
+        pl.col(n).is_null() if k is None else pl.col(n).cast(pl.String) == str(k)
+        for n, k in zip(names, key, strict=True)
     )
     found = facts.filter(same)
     if len(found) == 0:
@@ -217,7 +218,9 @@ def _rows_behind(
             if literal.atom.relation == relation.name:
                 query, params = bindings_query(schema, rule, i, {k: fact[k] for k in relation.keys}, limit=N_ROWS)
                 frames.append(store.frame(query, params))
-    return pl.concat(frames, how="diagonal_relaxed").unique(maintain_order=True).head(N_ROWS) if frames else pl.DataFrame()
+    return (
+        pl.concat(frames, how="diagonal_relaxed").unique(maintain_order=True).head(N_ROWS) if frames else pl.DataFrame()
+    )
 
 
 def _short(value: Any) -> str:
