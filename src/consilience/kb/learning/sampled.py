@@ -1,6 +1,6 @@
 """Weights by stochastic steps along a sampled gradient, for components that cannot be solved exactly.
 
-Every epoch sweeps once over the variables that matter; after each batch (every b-th block of variables) the weights move:
+Every epoch sweeps once over the variables that matter; after each batch (every b-th block) the weights move:
 
     w <- prox(w + rate * gradient),   rate = step * decay^epoch / root mean square of the last epochs' gradients
 

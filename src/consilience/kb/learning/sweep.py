@@ -35,7 +35,8 @@ class Swept(NamedTuple):
     """What a sweep reads, as `Relevant` has it; weight numbers are those of the weights in use.
 
     incident: (n + 1,) int64 into incidence (int32), the factors of each variable. share: (F,) float32: 1 / variables.
-    redrawn: (n,) float32: on which share of visits a soft label is drawn anew.
+    redrawn: (n,) float32: on which share of visits a soft label is drawn anew. alone: (n,): a component of its own with
+    factors IS_TRUE only, whose gradient needs no state.
     """
 
     cardinality: NDArray[np.int32]
@@ -43,6 +44,7 @@ class Swept(NamedTuple):
     known: NDArray[np.uint8]
     soft_start: NDArray[np.int32]
     redrawn: NDArray[np.float32]
+    alone: NDArray[np.bool_]
     probability: NDArray[np.float64]
     function: NDArray[np.uint8]
     offsets: NDArray[np.integer]
@@ -64,12 +66,17 @@ def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
         np.append(relevant.known == LATENT, False).astype(np.int64), relevant.first_variable[:-1]
     )
     beside_latent = np.repeat(n_latent > 0, np.diff(relevant.first_variable))
+    sizes = np.diff(relevant.first_variable)
+    plain = (f.function == IS_TRUE) & (np.diff(f.offsets) == 1)
+    other = np.add.reduceat(np.append(~plain, False).astype(np.int64), relevant.first_factor[:-1])
+    alone = np.repeat((sizes == 1) & (other == 0), sizes)
     return Swept(
         graph.cardinality,
         graph.evidence,
         relevant.known,
         relevant.soft_start,
         np.where(beside_latent, REDRAWN, 1.0).astype(np.float32),
+        alone,
         graph.soft.probability,
         f.function,
         f.offsets,
@@ -122,16 +129,24 @@ def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, 
     over chains. p, worths: scratch for the values of a variable, and for those times its factors.
     """
     # fields of a tuple are taken out once: each look at one in the loop would count references
-    cardinality, known, incident, incidence = g.cardinality, g.known, g.incident, g.incidence
+    cardinality, known, evidence, alone = g.cardinality, g.known, g.evidence, g.alone
+    incident, incidence = g.incident, g.incidence
+    target = np.zeros(len(p))
     soft_start, redrawn, probability = g.soft_start, g.redrawn, g.probability
     weight, scale, share = g.weight, g.scale, g.share
     literals = g.function, g.offsets, g.variable, g.value, g.clause
+    value, offsets = g.value, g.offsets
     for chain in range(len(rng)):
         here, seen = free[chain], clamped[chain]
         for begin in range(first + batch * block, last, n_batches * block):
             for v in range(begin, min(begin + block, last)):
                 k = cardinality[v]
                 start, stop = incident[v], incident[v + 1]
+                if alone[v]:
+                    for x in range(k):
+                        target[x] = probability[soft_start[v] + x] if known[v] == SOFT else 1.0 * (evidence[v] == x)
+                    credit_alone(incidence, start, stop, k, weight, scale, weights, offsets, value, target, p, gradient)
+                    continue
                 conditional(incidence, start, stop, k, weight, scale, weights, literals, v, here, p, worths)
                 here[v] = drawn(p, k, rng, chain)
                 credit(incidence, start, stop, k, weight, scale, share, p, worths, -1.0, gradient)
@@ -147,7 +162,18 @@ def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, 
                 elif not as_it_is:
                     seen[v] = drawn(p, k, rng, chain)
                 if as_it_is:
-                    credit_as_it_is(incidence, start, stop, weight, scale, share, literals, v, seen, gradient)
+                    credit_as_it_is(
+                        incidence,
+                        start,
+                        stop,
+                        weight,
+                        scale,
+                        share,
+                        literals,
+                        v,
+                        seen,
+                        gradient,
+                    )
                 else:
                     credit(incidence, start, stop, k, weight, scale, share, p, worths, 1.0, gradient)
 
@@ -163,10 +189,19 @@ def conditional(incidence, start, stop, k, weight, scale, weights, literals, v, 
         f = incidence[at]
         strength = weights[weight[f]] * scale[f]
         for x in range(k):
-            here = worth_if(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, v, x)
+            if function[f] == IS_TRUE and offsets[f + 1] == offsets[f] + 1:
+                here = 1.0 if value[offsets[f]] == x else -1.0
+            else:
+                here = worth(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, v, x)
             worths[place] = here
             place += 1
             p[x] += strength * here
+    normalise(p, k)
+
+
+@inlined
+def normalise(p, k):
+    """Log-potentials to probabilities, in place."""
     if k == 2:
         p[1] = 1.0 / (1.0 + np.exp(p[0] - p[1]))
         p[0] = 1.0 - p[1]
@@ -183,11 +218,18 @@ def conditional(incidence, start, stop, k, weight, scale, weights, literals, v, 
 
 
 @inlined
-def worth_if(function, start, stop, variable, value, clause, state, v, x):
-    """What a factor of v is worth if v is x. The commonest kind is read off here: a call costs more than its answer."""
-    if function == IS_TRUE and stop == start + 1:
-        return 1.0 if value[start] == x else -1.0
-    return worth(function, start, stop, variable, value, clause, state, v, x)
+def credit_alone(incidence, start, stop, k, weight, scale, weights, offsets, value, target, p, gradient):
+    """The exact gradient of a labelled variable under factors IS_TRUE of its own; target: (k,) what its label says."""
+    for x in range(k):
+        p[x] = 0.0
+    for at in range(start, stop):
+        f = incidence[at]
+        p[value[offsets[f]]] += 2.0 * weights[weight[f]] * scale[f]  # worth 1 there, and -1 at all other values
+    normalise(p, k)
+    for at in range(start, stop):
+        f = incidence[at]
+        x = value[offsets[f]]
+        gradient[weight[f]] += 2.0 * scale[f] * (target[x] - p[x])
 
 
 @inlined
@@ -209,7 +251,10 @@ def credit_as_it_is(incidence, start, stop, weight, scale, share, literals, v, s
     function, offsets, variable, value, clause = literals
     for at in range(start, stop):
         f = incidence[at]
-        here = worth_if(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, v, state[v])
+        if function[f] == IS_TRUE and offsets[f + 1] == offsets[f] + 1:
+            here = 1.0 if value[offsets[f]] == state[v] else -1.0
+        else:
+            here = worth(function[f], offsets[f], offsets[f + 1], variable, value, clause, state, -1, 0)
         gradient[weight[f]] += share[f] * scale[f] * here
 
 
