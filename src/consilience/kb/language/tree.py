@@ -7,7 +7,11 @@ the same text: places are carried along for messages and do not count.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from typing import Literal as OneOf
+
+if TYPE_CHECKING:
+    from consilience.kb.language.trouble import Source
 
 AGGREGATES = frozenset({"MAX", "MIN", "SUM", "COUNT", "AVG", "ARRAY_AGG", "ARRAY_ACCUM"})  # matched in any case
 
@@ -38,12 +42,19 @@ class Anything:
     place: Place = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A string, number, TRUE, FALSE or NULL."""
+    """A string, number, TRUE, FALSE or NULL; 1, 1.0 and TRUE are three constants."""
 
     value: str | int | float | bool | None
     place: Place = field(default=NOWHERE, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        # Python holds 1 == 1.0 == True; a program does not.
+        return isinstance(other, Constant) and repr(self.value) == repr(other.value)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +222,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """`H(e, ...) :- body; body.`, `*:-` keeps each row once, `| 10` at most ten rows."""
+    """`H(e, ...) :- body; body.`, `*:-` keeps each row once, `| 10` at most ten rows; no bodies for `:- TRUE`."""
 
     head: Atom
     bodies: tuple[Body, ...]
@@ -294,6 +305,7 @@ class Query:
 
     terms: (expression, "asc" | "desc" | None) for each column; empty shows every variable of the body.
     rules: derivations that hold for this query alone.
+    order: positions of the ordered terms, most important first; empty for their order in the text.
     """
 
     terms: tuple[tuple[Expression, OneOf["asc", "desc"] | None], ...]
@@ -302,13 +314,26 @@ class Query:
     limit: int | None = None
     rules: tuple[Derivation, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+    order: tuple[int, ...] = ()
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def sort_keys(self) -> tuple[tuple[Expression, OneOf["asc", "desc"]], ...]:
+        """What to sort by, most important first."""
+        ordered = [(term, way) for term, way in self.terms if way is not None]
+        by_priority = [self.terms[i] for i in self.order] or ordered
+        return tuple((term, way) for term, way in by_priority if way is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All statements, in the order in which they were written; what they mean does not depend on it."""
+    """All statements, in the order in which they were written; what they mean does not depend on it.
+
+    source: the text they were read from, for messages; None if made in Python.
+    """
 
     statements: tuple[Statement, ...] = ()
+    source: Source | None = field(default=None, compare=False, repr=False)
 
     @property
     def relations(self) -> dict[str, Relation]:
