@@ -11,16 +11,16 @@ Departs: what was before is a union with the negated change, so that only change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import Read, Source, column, current, table
-from consilience.kb.sql.expressions import expression, has_aggregate
+from consilience.kb.sql.expressions import has_aggregate
 from consilience.kb.sql.rules import literal_source
-from consilience.kb.sql.schema import COUNT, Schema, atoms_of
+from consilience.kb.sql.schema import COUNT, POSITION, VALUE, Schema, atoms_of
 
 CHANGES = "temp"  # the catalog of tables that only this connection sees
 
@@ -52,7 +52,7 @@ def before(source: Source, change: exp.Table, more: Sequence[str] = ()) -> Sourc
     """A source as it was before the change. more: columns it has beside its relation's."""
     names = [*source.columns, *more]
     now = exp.select(*(column(n, "now") for n in names))
-    count: exp.Expression = column(COUNT, "now") if source.counted else exp.cast(exp.Literal.number(1), "bigint")
+    count: exp.Expr = column(COUNT, "now") if source.counted else exp.cast(exp.Literal.number(1), "bigint")
     now = now.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(source.table.copy(), "now"))
     less = exp.select(*(column(n, "less") for n in names))
     less = less.select(exp.alias_(exp.Neg(this=column(COUNT, "less")), COUNT, quoted=True))
@@ -61,7 +61,7 @@ def before(source: Source, change: exp.Table, more: Sequence[str] = ()) -> Sourc
     return Source(both.subquery(), source.columns, source.types, counted=True)
 
 
-def _named(source: exp.Expression, alias: str) -> exp.Expression:
+def _named(source: exp.Expr, alias: str) -> exp.Expr:
     return exp.alias_(source, alias, table=True, quoted=True)
 
 
@@ -83,7 +83,7 @@ def readers(schema: Schema, term: int, changed: Changed) -> tuple[Read, Callable
         return choose(i, now(i, atom), change_table(atom.relation), atom.relation in changed.relations, ())
 
     def read_literal(i: int, atom: tree.Atom) -> Source:
-        more = ("position", "value") if schema.relation(atom.relation).categories else ("position",)
+        more = (POSITION, VALUE) if schema.relation(atom.relation).categories else (POSITION,)
         source = literal_source(schema, atom)
         return choose(i, source, literal_change_table(atom.relation), atom.relation in changed.variables, more)
 
