@@ -122,7 +122,7 @@ def softened(labels: list[tuple[Row, float]], values: tuple[Row, ...]) -> tuple[
     total = [0.0] * len(values)
     for category, p in labels:
         for i, v in enumerate(values):
-            total[i] += p if v == category else (1 - p) / (len(values) - 1) if len(values) > 1 else 1.0
+            total[i] += 1.0 if len(values) == 1 else p if v == category else (1 - p) / (len(values) - 1)
     return tuple(x / len(labels) for x in total)
 
 

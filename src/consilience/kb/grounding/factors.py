@@ -21,7 +21,7 @@ def ground_factors(store: Store, schema: Schema, rule: tree.Inference) -> int:
     name = rule_name(rule)
     grounding = grounding_query(schema, rule)
     n_ties = len(tie_expressions(rule))
-    source: exp.Expression = grounding.subquery("g")
+    source: exp.Expr = grounding.subquery("g")
     store.drop(exp.table_(GROUNDINGS))
     if n_ties:
         store.execute(
@@ -41,12 +41,12 @@ def _temporary() -> exp.Properties:
     return exp.Properties(expressions=[exp.TemporaryProperty()])
 
 
-def ties(n: int, of: str | None = None) -> list[exp.Expression]:
+def ties(n: int, of: str | None = None) -> list[exp.Expr]:
     """Columns with the values that tie a weight."""
     return [column(f"t{i}", of) for i in range(n)]
 
 
-def counted_factors(rule: tree.Inference, source: exp.Expression) -> exp.Select:
+def counted_factors(rule: tree.Inference, source: exp.Expr) -> exp.Select:
     """Groundings `g` with the same literals, weight and feature value counted together; weights are there."""
     n = len(rule.literals)
     n_ties = len(tie_expressions(rule))
@@ -104,7 +104,7 @@ def assign_weights(store: Store, rule: tree.Inference, wanted: exp.Query | None,
     store.execute("DROP TABLE wanted")
 
 
-def _drop_unwanted(store: Store, name: str, same: exp.Expression) -> None:
+def _drop_unwanted(store: Store, name: str, same: exp.Expr) -> None:
     gone = (
         exp.select(column("position", "b"))
         .from_(exp.alias_(table(name, WEIGHTS), "b", table=True))
@@ -123,8 +123,8 @@ def _enter(store: Store, rule: tree.Inference, keys: list[str], first: int) -> N
     """Write new weights into the book of all weights, and a fixed one's value."""
     name = rule_name(rule)
     fixed = rule.fixed_weight
-    shown: exp.Expression = exp.Literal.string(name)
-    hashed: exp.Expression = exp.Literal.string(name)
+    shown: exp.Expr = exp.Literal.string(name)
+    hashed: exp.Expr = exp.Literal.string(name)
     for i, key in enumerate(keys):
         as_text = exp.cast(column(key, "w"), "text")
         piece = exp.Coalesce(this=as_text, expressions=[exp.Literal.string("NULL")])

@@ -226,7 +226,7 @@ def scope_query(schema: Schema, rule: tree.Rule) -> exp.Query:
     return label_query(schema, rule)
 
 
-def _no_label() -> list[exp.Expression]:
+def _no_label() -> list[exp.Expr]:
     return [
         exp.alias_(exp.cast(exp.null(), kind), name, quoted=True)
         for name, kind in ((LABEL, "boolean"), (PROBABILITY, "double"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS _kb.weights (
 CREATE TABLE IF NOT EXISTS _kb.retired (position INTEGER, cardinality INTEGER);
 CREATE TABLE IF NOT EXISTS _kb.marginals (position INTEGER, value INTEGER, probability DOUBLE);
 """
-Query = str | exp.Expression
+Query = str | exp.Expr
 
 
 class Stream:
@@ -83,7 +83,7 @@ class Store:
         file = None if path is None else Path(path)
         if read_only and (file is None or not file.is_file()):
             raise StoreError(f"There is no knowledge base {file}.\nFix: check the path, or run the program first.")
-        config = dict(SETTINGS)
+        config: dict[str, str | bool | int | float | list[str]] = dict(SETTINGS)
         if memory_limit is not None:
             config["memory_limit"] = memory_limit
         if threads is not None:
@@ -151,10 +151,8 @@ class Store:
             yield
         except BaseException:
             self._depth = 0
-            try:
+            with suppress(duckdb.Error):  # the error may have ended it already
                 self.connection.execute("ROLLBACK")
-            except duckdb.Error:  # the error has ended it already
-                pass
             raise
         self._depth = 0
         try:

@@ -21,7 +21,7 @@ from consilience.kb.sql.schema import COUNT, MAIN, Schema, at, atoms_of
 class Source:
     """What an atom reads: a table (or subquery), the columns its arguments stand for, whether its counts multiply."""
 
-    table: exp.Expression
+    table: exp.Expr
     columns: tuple[str, ...]
     types: tuple[exp.DataType | None, ...]
     counted: bool
@@ -56,14 +56,14 @@ class Join:
     """A body being made into a query: tables so far, what names stand for, what must hold, whose counts multiply."""
 
     read: Read
-    given: dict[str, exp.Expression] = field(default_factory=dict)
+    given: dict[str, exp.Expr] = field(default_factory=dict)
     types: dict[str, exp.DataType | None] = field(default_factory=dict)
     select: exp.Select = field(default_factory=exp.Select)
-    conditions: list[exp.Expression] = field(default_factory=list)
-    counts: list[exp.Expression] = field(default_factory=list)
-    arguments: list[tuple[exp.Expression, tree.Expression]] = field(default_factory=list)
+    conditions: list[exp.Expr] = field(default_factory=list)
+    counts: list[exp.Expr] = field(default_factory=list)
+    arguments: list[tuple[exp.Expr, tree.Expression]] = field(default_factory=list)
 
-    def add_table(self, source: exp.Expression, on: Sequence[exp.Expression] | None = None) -> None:
+    def add_table(self, source: exp.Expr, on: Sequence[exp.Expr] | None = None) -> None:
         """Join one more table: to all rows so far, or with `on` to those that agree, if any do."""
         if on is not None:
             if "from_" not in self.select.args and "from" not in self.select.args:
@@ -105,8 +105,7 @@ class Join:
         for number, part in parts:
             if isinstance(part, tree.Atom):
                 self.add_atom(number, part, self.read(number, part))
-        rest = [(n, p) for n, p in parts if not isinstance(p, tree.Atom)]
-        rest = self._bind(rest)
+        rest = self._bind([(n, p) for n, p in parts if not isinstance(p, tree.Atom)])
         for number, part in rest:
             if isinstance(part, tree.Quantified) and part.kind == "optional":
                 self._add_optional(number, part)
@@ -141,7 +140,7 @@ class Join:
                     break
         return parts
 
-    def _condition(self, number: int, part: tree.Part) -> list[exp.Expression]:
+    def _condition(self, number: int, part: tree.Part) -> list[exp.Expr]:
         """What a condition or quantified part demands of a row."""
         if isinstance(part, tree.Constant) and part.value is True:
             return []
@@ -153,7 +152,7 @@ class Join:
         found = self._exists(number, part.parts, ())
         return [found if part.kind == "exists" else exp.not_(found)]
 
-    def _exists(self, number: int, body: tree.Body, violated: tree.Body) -> exp.Expression:
+    def _exists(self, number: int, body: tree.Body, violated: tree.Body) -> exp.Expr:
         """Whether rows of a body exist, of which (if given) some condition does not hold."""
         inner = Join(self.read, dict(self.given), dict(self.types))
         inner.add_body(body, number)
@@ -192,14 +191,14 @@ class Join:
                 else:
                     later.append(p)
         alias = f"O{number}"
-        exported: dict[str, exp.Expression] = {}
-        selected: list[exp.Expression] = []
+        exported: dict[str, exp.Expr] = {}
+        selected: list[exp.Expr] = []
 
-        def export(e: exp.Expression) -> exp.Column:
+        def export(e: exp.Expr) -> exp.Column:
             selected.append(exp.alias_(e.copy(), f"c{len(selected)}", quoted=True))
             return column(f"c{len(selected) - 1}", alias)
 
-        on: list[exp.Expression] = []
+        on: list[exp.Expr] = []
         for name, here in inner.given.items():
             exported[name] = export(here)
             if name in self.given:
@@ -225,12 +224,12 @@ class Join:
         return select.where(*self.conditions) if self.conditions else select
 
     @property
-    def count(self) -> exp.Expression | None:
+    def count(self) -> exp.Expr | None:
         """How often a row of the join was derived; None if always once."""
         return product(self.counts)
 
 
-def _one_row() -> exp.Expression:
+def _one_row() -> exp.Expr:
     return exp.alias_(exp.select(exp.Literal.number(1)).subquery(), "one", table=True, quoted=True)
 
 
@@ -251,9 +250,9 @@ def numbered(body: tree.Body, first: int = 0) -> list[tuple[int, tree.Part]]:
     return found
 
 
-def product(counts: Sequence[exp.Expression]) -> exp.Expression | None:
+def product(counts: Sequence[exp.Expr]) -> exp.Expr | None:
     """The product of counts; None of none."""
-    made: exp.Expression | None = None
+    made: exp.Expr | None = None
     for count in counts:
         made = count.copy() if made is None else exp.Mul(this=made, expression=count.copy())
     return made
@@ -267,7 +266,7 @@ def joined(body: tree.Body, read: Read) -> Join:
 
 
 def selected(
-    join: Join, head: Sequence[tuple[str, tree.Expression, exp.DataType | None]], extra: Sequence[exp.Expression] = ()
+    join: Join, head: Sequence[tuple[str, tree.Expression, exp.DataType | None]], extra: Sequence[exp.Expr] = ()
 ) -> exp.Select:
     """Rows (name, expression, type) of a head, with their count last; aggregates make one row of each group."""
     groups = any(has_aggregate(e) for _, e, _ in head)

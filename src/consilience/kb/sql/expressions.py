@@ -15,21 +15,22 @@ from consilience.errors import ProgramError, nearest
 from consilience.kb.language import tree
 from consilience.kb.sql.schema import IDENTIFIER, at, data_type
 
-Bindings = Mapping[str, exp.Expression]
+Bindings = Mapping[str, exp.Expr]
 
 # What rules derive must be the same whenever it is derived: a change is undone by deriving it again.
-UNSTEADY = frozenset(
-    "random setseed uuid uuidv4 uuidv7 gen_random_uuid now today current_date current_time current_timestamp localtime "
-    "localtimestamp get_current_time get_current_timestamp transaction_timestamp clock_timestamp nextval currval rand "
-    "txid_current get_current_date".split()
-)
+_UNSTEADY = """
+random setseed uuid uuidv4 uuidv7 gen_random_uuid now today current_date current_time current_timestamp localtime
+localtimestamp get_current_time get_current_timestamp transaction_timestamp clock_timestamp nextval currval rand
+txid_current get_current_date
+"""
 # What looks at the machine, its settings or files has no place in a rule.
-MACHINE = frozenset(
-    "getenv getvariable current_setting write_log read_text read_blob read_csv read_csv_auto read_json read_parquet "
-    "parquet_scan glob query query_table sniff_csv current_database current_schema current_schemas current_user user "
-    "version pg_read_file lo_import lo_export current_query in_search_path pragma_database_size input_file_name".split()
-)
-OPERATORS: dict[str, Callable[[exp.Expression, exp.Expression], exp.Expression]] = {
+_MACHINE = """
+getenv getvariable current_setting write_log read_text read_blob read_csv read_csv_auto read_json read_parquet
+parquet_scan glob query query_table sniff_csv current_database current_schema current_schemas current_user user
+version pg_read_file lo_import lo_export current_query in_search_path pragma_database_size input_file_name
+"""
+UNSTEADY, MACHINE = frozenset(_UNSTEADY.split()), frozenset(_MACHINE.split())
+OPERATORS: dict[str, Callable[[exp.Expr, exp.Expr], exp.Expr]] = {
     "||": lambda a, b: exp.DPipe(this=a, expression=b, safe=False),
     "+": lambda a, b: exp.Add(this=a, expression=b),
     "-": lambda a, b: exp.Sub(this=a, expression=b),
@@ -50,13 +51,13 @@ OPERATORS: dict[str, Callable[[exp.Expression, exp.Expression], exp.Expression]]
 }
 
 
-def _is(a: exp.Expression, b: exp.Expression) -> exp.Expression:
+def _is(a: exp.Expr, b: exp.Expr) -> exp.Expr:
     if isinstance(b, (exp.Null, exp.Boolean)):
         return exp.Is(this=a, expression=b)
     return exp.NullSafeEQ(this=a, expression=b)
 
 
-def expression(e: tree.Expression, given: Bindings, count: exp.Expression | None = None) -> exp.Expression:
+def expression(e: tree.Expression, given: Bindings, count: exp.Expr | None = None) -> exp.Expr:
     """An expression of the tree in SQL. given: what names stand for.
 
     count: how many derivations a row has, where a row may have several; aggregates weigh by it.
@@ -67,7 +68,7 @@ def expression(e: tree.Expression, given: Bindings, count: exp.Expression | None
     '"R0"."a" + 1'
     """
 
-    def inner(part: tree.Expression) -> exp.Expression:
+    def inner(part: tree.Expression) -> exp.Expr:
         return _operand(expression(part, given, count))
 
     match e:
@@ -104,11 +105,11 @@ def expression(e: tree.Expression, given: Bindings, count: exp.Expression | None
     raise ProgramError(f"{e!r} is not an expression.\nFix: use the classes of the tree.")
 
 
-def _operand(e: exp.Expression) -> exp.Expression:
+def _operand(e: exp.Expr) -> exp.Expr:
     return exp.paren(e, copy=False) if isinstance(e, (exp.Binary, exp.Not, exp.Case, exp.Connector, exp.Neg)) else e
 
 
-def _bound(name: tree.Name, given: Bindings) -> exp.Expression:
+def _bound(name: tree.Name, given: Bindings) -> exp.Expr:
     if name.name not in given:
         raise ProgramError(
             f"{at(name.place)}Nothing in the body gives {name.name!r} a value.\nFix: {nearest(name.name, given)}"
@@ -116,7 +117,7 @@ def _bound(name: tree.Name, given: Bindings) -> exp.Expression:
     return given[name.name].copy()
 
 
-def constant(value: str | int | float | bool | None) -> exp.Expression:
+def constant(value: str | int | float | bool | None) -> exp.Expr:
     """A value as a literal."""
     if value is None:
         return exp.null()
@@ -133,7 +134,7 @@ def constant(value: str | int | float | bool | None) -> exp.Expression:
     return exp.paren(exp.Neg(this=number)) if negative else number
 
 
-def call(e: tree.Call, given: Bindings, count: exp.Expression | None = None) -> exp.Expression:
+def call(e: tree.Call, given: Bindings, count: exp.Expr | None = None) -> exp.Expr:
     """A function of the database, by name."""
     name = e.function.lower()
     if not IDENTIFIER.match(name):
@@ -148,7 +149,7 @@ def call(e: tree.Call, given: Bindings, count: exp.Expression | None = None) -> 
         return exp.Anonymous(this=name, expressions=arguments)
 
 
-def aggregate(e: tree.Call, given: Bindings, count: exp.Expression | None) -> exp.Expression:
+def aggregate(e: tree.Call, given: Bindings, count: exp.Expr | None) -> exp.Expr:
     """An aggregate over a bag: SUM, COUNT, AVG and ARRAY_AGG see a row as often as it was derived."""
     name = e.function.upper()
     if name == "COUNT" and (not e.arguments or isinstance(e.arguments[0], tree.Anything)):
@@ -171,7 +172,7 @@ def aggregate(e: tree.Call, given: Bindings, count: exp.Expression | None) -> ex
     return total if name == "SUM" else exp.Div(this=total, expression=present, typed=False, safe=False)
 
 
-def _array(x: exp.Expression, count: exp.Expression | None) -> exp.Expression:
+def _array(x: exp.Expr, count: exp.Expr | None) -> exp.Expr:
     """All values in their order, NULL last: what a bag gives does not depend on the order of its rows."""
     ordered = exp.Order(this=x, expressions=[exp.Ordered(this=x.copy(), desc=False, nulls_first=False)])
     if count is None:

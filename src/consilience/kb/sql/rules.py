@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from consilience.errors import ProgramError
+from consilience.errors import ProgramError, nearest
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import Join, Read, Source, column, current, joined, selected, table
 from consilience.kb.sql.expressions import expression
@@ -33,6 +33,7 @@ from consilience.kb.sql.schema import (
     Schema,
     at,
     atoms_of,
+    data_type,
 )
 
 BOOLEAN, DOUBLE, INTEGER = (exp.DataType.build(t) for t in ("boolean", "double", "int"))
@@ -106,8 +107,6 @@ def call_query(
             f"{at(rule.place)}Function {rule.function} takes {len(inputs)} arguments, not {len(rule.arguments)}.\n"
             f"Fix: give it {', '.join(c.name for c in inputs)}."
         )
-    from consilience.kb.sql.schema import data_type
-
     names = [f"a{i}" for i in range(len(inputs))]
     head = [(n, e, data_type(c.type, c.place)) for n, e, c in zip(names, rule.arguments, inputs, strict=True)]
     chosen = rule.bodies if bodies is None else bodies
@@ -126,8 +125,6 @@ def output_columns(schema: Schema, rule: tree.FunctionCall) -> tuple[tree.Column
 
 
 def _function_columns(schema: Schema, rule: tree.FunctionCall, which: str) -> tuple[tree.Column, ...]:
-    from consilience.errors import nearest
-
     functions = schema.program.functions
     if rule.function not in functions:
         raise ProgramError(
@@ -147,17 +144,24 @@ def label_query(
     bodies: Sequence[tree.Body] | None = None,
 ) -> exp.Query:
     """Rows in scope of a variable relation with their labels: columns, `_label`, `_probability`, `_count`."""
+    columns: tuple[str, ...] = schema.columns(rule.head.relation)
     if isinstance(rule, tree.Derivation):
         derived = derivation_query(schema, rule, read, bodies).subquery("d")
-        names = [column(n, "d") for n in schema.columns(rule.head.relation)]
         extra = [
             exp.alias_(exp.cast(exp.null(), t), n, quoted=True) for n, t in ((LABEL, BOOLEAN), (PROBABILITY, DOUBLE))
         ]
-        return exp.select(*names, *extra, column(COUNT, "d")).from_(derived)
-    names = _matched(rule.head, schema.columns(rule.head.relation))
-    head = list(zip(names, rule.head.arguments, schema.types(rule.head.relation), strict=True))
-    probability = rule.probability if rule.probability is not None else tree.Constant(None)
-    head += [(LABEL, rule.label, BOOLEAN), (PROBABILITY, probability, DOUBLE)]
+        return exp.select(*(column(n, "d") for n in columns), *extra, column(COUNT, "d")).from_(derived)
+    _matched(rule.head, columns)
+    head: list[tuple[str, tree.Expression, exp.DataType | None]] = list(
+        zip(columns, rule.head.arguments, schema.types(rule.head.relation), strict=True)
+    )
+    probability, label = rule.probability, rule.label
+    if probability is None:
+        probability = tree.Constant(None)
+    else:  # a label that is sure to an unknown degree says nothing
+        known = tree.Operation("IS NOT", probability, tree.Constant(None))
+        label = tree.Choice(((known, label),))
+    head += [(LABEL, label, BOOLEAN), (PROBABILITY, probability, DOUBLE)]
     chosen = rule.bodies if bodies is None else bodies
     made = []
     for body in chosen or ((),):
@@ -183,8 +187,8 @@ def literal_source(schema: Schema, atom: tree.Atom) -> Source:
 
 
 def tie_expressions(rule: tree.Inference) -> tuple[tree.Expression, ...]:
-    """What ties the weights of a rule; nothing for a fixed weight or one learned weight."""
-    return () if rule.fixed_weight is not None else rule.weights
+    """What ties the weights of a rule; nothing for a fixed weight or one learned weight, whatever text it bears."""
+    return () if all(isinstance(w, tree.Constant) for w in rule.weights) else rule.weights
 
 
 def grounding_query(
@@ -213,7 +217,7 @@ def _grounding(
 ) -> exp.Query:
     join = Join(read)
     first = len(atoms_of(body))
-    columns: list[exp.Expression] = []
+    columns: list[exp.Expr] = []
     for i, literal in enumerate(rule.literals):
         source = read_literal(first + i, literal.atom)
         alias = join.add_atom(first + i, literal.atom, source)
@@ -224,7 +228,7 @@ def _grounding(
                     f"{at(literal.atom.place)}A literal of the categorical relation {literal.atom.relation} is negated."
                     "\nFix: say which category it is, or let the weight be negative."
                 )
-            value: exp.Expression = column(VALUE, alias)
+            value: exp.Expr = column(VALUE, alias)
         else:
             value = exp.cast(exp.Literal.number(0 if literal.negated else 1), INTEGER)
         columns.append(exp.alias_(value, f"v{i}", quoted=True))
