@@ -16,8 +16,7 @@ from sqlglot import exp
 from consilience.errors import StoreError
 from consilience.kb.grounding.store import Store, text
 from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.deltas import CHANGES
-from consilience.kb.sql.schema import COUNT
+from consilience.kb.sql.schema import CHANGES, COUNT
 
 BEFORE = "_before"  # in merged tables: the count before the change
 

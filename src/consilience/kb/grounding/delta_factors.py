@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 from sqlglot import exp
 
+from consilience.kb.graph.change import GraphChange
 from consilience.kb.graph.factor_graph import Factors
 from consilience.kb.grounding.arrays import assembled
 from consilience.kb.grounding.counted import (
@@ -17,13 +23,28 @@ from consilience.kb.grounding.counted import (
     same,
     temporary,
 )
-from consilience.kb.grounding.factors import assign_weights, counted_factors, ties
+from consilience.kb.grounding.delta_plan import Plan
+from consilience.kb.grounding.factors import assign_weights, counted_factors, ground_factors, ties
 from consilience.kb.grounding.remembered import by_meaning
-from consilience.kb.grounding.store import Store, text
+from consilience.kb.grounding.store import Store, answering, text
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.rules import rule_name, tie_expressions
-from consilience.kb.sql.schema import COUNT, FACTORS, WEIGHTS, Schema
+from consilience.kb.sql.deltas import Changed, why_recomputed
+from consilience.kb.sql.rules import fingerprint, grounding_query, rule_name, tie_expressions
+from consilience.kb.sql.schema import (
+    CARDINALITY,
+    COUNT,
+    EVIDENCE,
+    FACTORS,
+    POSITION,
+    VARIABLES,
+    WEIGHTS,
+    Schema,
+    at,
+)
+
+if TYPE_CHECKING:
+    from consilience.kb.grounding.delta import UpdateReport
 
 GROUNDINGS, CHANGED, GROUPS = "change of groundings", "change of factors", "changed implications"
 
@@ -146,17 +167,143 @@ def _whole_sql(rule: tree.Inference, nullable: frozenset[str]) -> str:
     return text(made.join(named(table(rule_name(rule), FACTORS), "t"), on=on))
 
 
-def no_factors() -> Factors:
-    """An empty block."""
-    return Factors.of([])
+@dataclass
+class FactorChanges:
+    """The walk over the inference rules, and what it found."""
+
+    store: Store
+    schema: Schema
+    plan: Plan
+    report: UpdateReport
+    removed: list[Factors] = field(default_factory=list)
+    added: list[Factors] = field(default_factory=list)
+    weight_at: list[NDArray[np.int32]] = field(default_factory=list)
+    weight_to: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def change(self, rule: tree.Inference, changed: Changed) -> None:
+        """Apply what changes in a rule's factors."""
+        number = self.schema.program.rules.index(rule)
+        with answering(f"{at(rule.place)}what changes in the inference rule {rule_name(rule)}"):
+            if number in self.plan.new:
+                self._change_rule(rule, changed)
+                return
+            bodies = rule.bodies or ((),)
+            why = next((w for b in bodies if (w := why_recomputed(rule, b, changed))), None)
+            if why is not None:
+                self.report.recomputed[rule_name(rule)] = why
+                queries = [text(grounding_query(self.schema, rule))]
+            else:
+                queries = []
+                for body in range(len(bodies)):
+                    queries += self.plan.queries.grounding_queries(number, body, changed)
+            self._note(rule, change_factors(self.store, self.schema, rule, queries, replaces=why is not None))
+
+    def _note(self, rule: tree.Inference, found: tuple[Factors, Factors, int] | None) -> None:
+        if found is None:
+            return
+        removed, added, rows = found
+        name = rule_name(rule)
+        self.removed.append(removed)
+        self.added.append(added)
+        self.report.factors_removed[name] = self.report.factors_removed.get(name, 0) + len(removed)
+        self.report.factors_added[name] = self.report.factors_added.get(name, 0) + len(added)
+        self.report.factor_rows[name] = self.report.factor_rows.get(name, 0) + rows
+
+    def _change_rule(self, rule: tree.Inference, changed: Changed) -> None:
+        """A rule that is new, or another under a name that was there."""
+        name = rule_name(rule)
+        old = self._before(name)
+        if old is None:
+            ground_factors(self.store, self.schema, rule)
+            self._note(rule, self._all(rule, self.schema, lost=False))
+        elif _is_like(old, rule):
+            if old.fixed_weight != rule.fixed_weight:
+                where, value = fixed_weight_at(self.store, rule)
+                self.weight_at.append(where)
+                self.weight_to.append(value)
+            number = self.schema.program.rules.index(rule)
+            if _but_for_weights(old) == _but_for_weights(rule) and old.fixed_weight is not None:
+                bodies = range(len(rule.bodies or ((),)))
+                if not any(why_recomputed(rule, b, changed) for b in rule.bodies or ((),)):
+                    queries = [q for b in bodies for q in self.plan.queries.grounding_queries(number, b, changed)]
+                    self._note(rule, change_factors(self.store, self.schema, rule, queries))
+                    return
+            whole = [text(grounding_query(self.schema, rule))]
+            self._note(rule, change_factors(self.store, self.schema, rule, whole, replaces=True))
+        else:
+            self._note(rule, self._all(old, self.plan.before, lost=True))
+            self._drop(name)
+            ground_factors(self.store, self.schema, rule)
+            self._note(rule, self._all(rule, self.schema, lost=False))
+
+    def _before(self, name: str) -> tree.Inference | None:
+        return next((r for r in self.plan.before.inferences if rule_name(r) == name), None)
+
+    def _all(self, rule: tree.Inference, schema: Schema, *, lost: bool) -> tuple[Factors, Factors, int]:
+        """All factors of a rule as it stands, as lost or as gained."""
+        columns = map(column, (*factor_columns(rule), COUNT))
+        rows = self.store.arrays(exp.select(*columns).from_(table(rule_name(rule), FACTORS)))
+        factors, none = assembled(schema, rule, rows), Factors.of([])
+        n = len(rows[COUNT])
+        return (factors, none, -n) if lost else (none, factors, n)
+
+    def _drop(self, name: str) -> None:
+        for within in (FACTORS, WEIGHTS):
+            self.store.execute(exp.Drop(this=table(name, within), kind="TABLE", exists=True))
+        self.store.execute("DELETE FROM _kb.weights WHERE rule = ?", [name])
+
+    def remove_gone(self) -> None:
+        """Drop the factors of rules that are no more."""
+        names = {rule_name(r) for r in self.schema.inferences}
+        for rule in self.plan.gone:
+            if isinstance(rule, tree.Inference) and rule_name(rule) not in names:
+                self._note(rule, self._all(rule, self.plan.before, lost=True))
+                self._drop(rule_name(rule))
+
+    def graph_change(
+        self, first_variable: int, first_weight: int, evidence: list[tuple[NDArray[np.int32], NDArray[np.int32]]]
+    ) -> GraphChange:
+        """All changes as arrays."""
+        n = self.store.counter("variables") - first_variable
+        cardinality, known = np.full(n, 2, np.int32), np.zeros(n, np.int32)
+        for name in self.schema.order:
+            if n and self.schema.is_variable(name):
+                new = exp.select(POSITION, CARDINALITY, EVIDENCE).from_(table(name, VARIABLES))
+                found = self.store.arrays(text(new.where(f"{POSITION} >= {first_variable}")))
+                where = np.asarray(found[POSITION], np.int64) - first_variable
+                cardinality[where], known[where] = found[CARDINALITY], found[EVIDENCE]
+        fixed = np.ones(self.store.counter("weights") - first_weight, bool)
+        found = self.store.arrays("SELECT position, is_fixed FROM _kb.weights WHERE position >= ?", [first_weight])
+        fixed[np.asarray(found["position"], np.int64) - first_weight] = found["is_fixed"]
+        self.report.weights_new = len(fixed)
+        return GraphChange(
+            cardinality,
+            known,
+            Factors.joined(self.removed),
+            Factors.joined(self.added),
+            np.concatenate([np.zeros(0, np.int32), *(e[0] for e in evidence)]).astype(np.int32),
+            np.concatenate([np.zeros(0, np.int32), *(e[1] for e in evidence)]).astype(np.int32),
+            fixed,
+            np.concatenate([np.zeros(0, np.int32), *self.weight_at]).astype(np.int32),
+            np.concatenate([np.zeros(0), *self.weight_to]),
+        )
 
 
-def is_empty(factors: Factors) -> bool:
-    """Whether there is nothing in it."""
-    return len(factors.function) == 0
+def _is_like(old: tree.Inference, new: tree.Inference) -> bool:
+    """Whether two rules of one name keep their factors alike, so that a table of the one can become the other's."""
+
+    def form(rule: tree.Inference) -> object:
+        heads = tuple(x.atom.relation for x in rule.literals)
+        return rule.function, heads, rule.semantics, len(tie_expressions(rule)), rule.fixed_weight is None
+
+    return form(old) == form(new)
 
 
-def fixed_weight_at(store: Store, rule: tree.Inference) -> tuple[np.ndarray, np.ndarray]:
+def _but_for_weights(rule: tree.Inference) -> str:
+    return fingerprint(dataclasses.replace(rule, weights=()))
+
+
+def fixed_weight_at(store: Store, rule: tree.Inference) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Where the weight of a rule stands, and what it is fixed to now; the database is told."""
     name = rule_name(rule)
     store.execute("UPDATE _kb.weights SET value = ? WHERE rule = ?", [rule.fixed_weight, name])

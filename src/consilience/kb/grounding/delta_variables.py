@@ -26,6 +26,7 @@ from consilience.kb.grounding.counted import (
 from consilience.kb.grounding.store import Store, text
 from consilience.kb.grounding.variables import (
     boolean_labels,
+    boolean_variables,
     categorical_values,
     categorical_variables,
     conflicting,
@@ -349,3 +350,18 @@ def _number(store: Store, relation: Relation, first: int) -> int:
     if n_new:
         store.set_counter("variables", first + n_new)
     return n_new
+
+
+def number_variables(store: Store, relation: Relation) -> int:
+    """Number the variables of a relation that was not there, behind all others. Returns how many there are."""
+    first = store.counter("variables")
+    kinds = [(VARIABLES, boolean_variables(relation, first))]
+    if relation.categories:
+        kinds = [(VALUES, categorical_values(relation, first)), (VARIABLES, categorical_variables(relation))]
+    for within, query in kinds:
+        store.execute(exp.Create(this=table(relation.name, within), kind="TABLE", replace=True, expression=query))
+    n_conflicts = exp.select(exp.Count(this=exp.Star())).from_(conflicting(relation).subquery("c"))
+    store.set_counter(f"conflicts {relation.name}", int(store.one(n_conflicts)))
+    n = int(store.one(exp.select(exp.Count(this=exp.Star())).from_(table(relation.name, VARIABLES))))
+    store.set_counter("variables", first + n)
+    return n

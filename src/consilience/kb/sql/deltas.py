@@ -20,10 +20,7 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import Read, Source, column, current, table
 from consilience.kb.sql.expressions import has_aggregate
 from consilience.kb.sql.rules import literal_source
-from consilience.kb.sql.schema import COUNT, POSITION, VALUE, Schema, atoms_of
-
-CHANGES = "temp"  # the catalog of tables that only this connection sees
-
+from consilience.kb.sql.schema import CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
 
 def change_table(name: str) -> exp.Table:
     """Rows of a relation that came and went, as the rules that read it see them: columns, `_count`."""
@@ -88,6 +85,11 @@ def readers(schema: Schema, term: int, changed: Changed) -> tuple[Read, Callable
         return choose(i, source, literal_change_table(atom.relation), atom.relation in changed.variables, more)
 
     return read, read_literal
+
+
+def before_all(schema: Schema, changed: Changed) -> Read:
+    """Every atom reads its relation as it was."""
+    return readers(schema, -1, changed)[0]
 
 
 def quantified_relations(body: tree.Body) -> set[str]:
