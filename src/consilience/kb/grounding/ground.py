@@ -15,7 +15,7 @@ from typing import Any
 from sqlglot import exp
 
 from consilience.kb.grounding.factors import ground_factors
-from consilience.kb.grounding.functions import call_function, function_fingerprint
+from consilience.kb.grounding.functions import call_function, call_name, function_fingerprint
 from consilience.kb.grounding.load import make_base
 from consilience.kb.grounding.store import Store, answering
 from consilience.kb.grounding.variables import ground_variables
@@ -41,14 +41,21 @@ Callables = Mapping[str, Callable[..., Any]]
 
 @dataclass
 class GroundReport:
-    """What grounding made. seconds: by step, 0 for steps that were up to date; skipped: their names."""
+    """What grounding made.
+
+    rows: by relation, each as often as it was derived. variables, conflicts: by relation of random variables.
+    factors: groundings by rule, each combination of literals, weight and feature value once. failed_rows: by function,
+    inputs it failed on (for a script: lines that cannot be read), the first of them in `messages`.
+    seconds: by step, 0 for those that were up to date; `skipped` names them.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     variables: dict[str, int] = field(default_factory=dict)
     factors: dict[str, int] = field(default_factory=dict)
     weights: int = 0
     conflicts: dict[str, int] = field(default_factory=dict)
-    failed_rows: dict[str, list[str]] = field(default_factory=dict)
+    failed_rows: dict[str, int] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
@@ -178,9 +185,10 @@ def ground_relation(
     for rule in schema.rules_of(name):
         if isinstance(rule, tree.FunctionCall):
             with answering(f"{at(rule.place)}the call of {rule.function}"):
-                failed = call_function(store, schema, rule, functions.get(rule.function), allow_code, folder)
-            if failed:
-                report.failed_rows.setdefault(rule.function, []).extend(failed)
+                made = call_function(store, schema, rule, functions.get(rule.function), allow_code, folder)
+            if made.failed:
+                report.failed_rows[rule.function] = report.failed_rows.get(rule.function, 0) + made.failed
+                report.messages += made.messages
     with answering(f"{place}what derives {name}"):
         if schema.is_variable(name):
             return _ground_scope(store, schema, name)
@@ -193,6 +201,7 @@ def ground_relation(
                 parts.append(base)
             query = union(parts)
             replace_table(store, name, once(query, schema.columns(name)) if schema.holds_once(name) else query)
+            narrow_sums(store, name)
         return int(
             store.one(
                 exp.select(exp.Coalesce(this=exp.Sum(this=column(COUNT)), expressions=[exp.Literal.number(0)])).from_(
@@ -209,11 +218,6 @@ def rows_query(schema: Schema, rule: tree.Rule) -> exp.Query:
     assert isinstance(rule, tree.FunctionCall)
     names = schema.columns(rule.relation)
     return exp.select(*(column(c) for c in (*names, COUNT))).from_(table(call_name(rule), CALLS))
-
-
-def call_name(rule: tree.FunctionCall) -> str:
-    """The table of what a function call made."""
-    return f"{rule.relation}#{fingerprint(rule)[:6]}"
 
 
 def scope_query(schema: Schema, rule: tree.Rule) -> exp.Query:
@@ -247,6 +251,14 @@ def replace_table(store: Store, name: str, query: exp.Query, *, schema: str = "m
     """Make a table (or view) of a query, in place of what had its name."""
     drop_table(store, schema, name)
     store.execute(exp.Create(this=table(name, schema), kind=kind, expression=query))
+
+
+def narrow_sums(store: Store, name: str) -> None:
+    """Sums of whole numbers come 128 bits wide where no declaration says otherwise; 64 are kept."""
+    for column_name, kind in store.columns("main", name).items():
+        if kind in ("HUGEINT", "UHUGEINT"):
+            narrow = f"ALTER COLUMN {exp.to_identifier(column_name, quoted=True).sql('duckdb')} TYPE BIGINT"
+            store.execute(f"ALTER TABLE {table(name).sql('duckdb')} {narrow}")
 
 
 def drop_table(store: Store, schema: str, name: str) -> None:

@@ -111,14 +111,15 @@ def fitted(schema: Schema, relation: str, rows: pl.DataFrame) -> pl.DataFrame:
     return fitting
 
 
-def _polars_type(written: str) -> pl.DataType:
+def polars_type(written: str) -> pl.DataType:
+    """The type of a frame's column for a type of the database."""
     if written.endswith("[]"):
-        return pl.List(_polars_type(written[:-2]))
+        return pl.List(polars_type(written[:-2]))
     return POLARS.get(written, pl.String())
 
 
 def _fitted_column(relation: str, values: pl.Series, written: str) -> pl.Series:
-    wanted = _polars_type(written)
+    wanted = polars_type(written)
     if values.dtype == wanted:
         return values
     if not _may_become(values.dtype, wanted):

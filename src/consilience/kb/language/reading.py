@@ -1,67 +1,39 @@
-"""What the grammar found becomes the tree of statements: numbers, strings, precedence and annotations get their meaning.
+"""What the grammar found becomes the tree of statements.
 
 Second half of `parse`. Here stand the rules that the grammar alone can't hold: a head with `@weight` infers, one with
-`=` labels, one with `@label` too, all others derive.
+`=` or `@label` labels, all others derive.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
 from typing import Any as Found  # trees of the grammar, whose children are of many kinds
 from typing import Literal as OneOf
 from typing import NoReturn, cast
 
-from lark import Token, Tree
+from lark import Tree
 
 from consilience.errors import nearest
 from consilience.kb.language import tree as t
-from consilience.kb.language.trouble import Source, Trouble, program_error, quoted
+from consilience.kb.language.expressions import ExpressionReader, place, type_text, weights_of
+from consilience.kb.language.trouble import quoted
 
-DEPTH = 120  # nested constructs; later steps walk the tree by recursion
 _SEMANTICS = ("linear", "ratio", "logical")
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\", "/": "/"}
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _MEANT_FOR_WEIGHTS = ("semantics", "feature_value")
 
 
-class Reader:
+class Reader(ExpressionReader):
     """Makes statements and queries of what the grammar found in one source."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self._expressions: dict[str, Callable[[Found], t.Expression]] = {
-            "string": self._string,
-            "number": self._number,
-            "true": lambda f: t.Constant(True, place(f)),
-            "false": lambda f: t.Constant(False, place(f)),
-            "null": lambda f: t.Constant(None, place(f)),
-            "anything": lambda f: t.Anything(place(f)),
-            "name": lambda f: t.Name(str(f.children[0]), place(f)),
-            "call": self._call,
-            "paren": lambda f: self.expression(f.children[0]),
-            "bracket": lambda f: self.expression(f.children[0]),
-            "choice": self._choice,
-            "element_of": lambda f: t.Element(*self._each(f), place(f)),
-            "cast_to": lambda f: t.Cast(self.expression(f.children[0]), type_text(f.children[1]), place(f)),
-            "minus": lambda f: t.Operation("-", t.Constant(0), self.expression(f.children[1]), place(f)),
-            "binary": self._binary,
-            "not_": lambda f: t.Not(self.expression(f.children[1]), place(f)),
-            "all_": lambda f: t.All(self._each(f), place(f)),
-            "any_": lambda f: t.Any(self._each(f), place(f)),
-        }
 
     # Statements
 
     def program(self, found: Found) -> t.Program:
         """The program of a `program`."""
-        self._refuse_depth(found)
+        self.refuse_depth(found)
         return t.Program(tuple(self._statement(statement) for statement in _trees(found)), self.source)
 
     def query(self, found: Found) -> t.Query:
         """The query of a `query`."""
-        self._refuse_depth(found)
+        self.refuse_depth(found)
         *derivations, ask = _trees(found)
         rules = tuple(self._query_rule(derivation) for derivation in derivations)
         terms, arrow, bodies = ask.children
@@ -69,7 +41,7 @@ class Reader:
         distinct, limit = self._arrow(arrow)
         order = self._order(shown)
         columns = tuple((expression, way) for expression, way, _ in shown)
-        return t.Query(columns, self._bodies(bodies), distinct, limit, rules, place(ask), order, self.source)
+        return t.Query(columns, self.bodies(bodies), distinct, limit, rules, place(ask), order, self.source)
 
     def _statement(self, found: Found) -> t.Statement:
         annotations = tuple(self._annotation(a) for a in found.children[0].children)
@@ -96,7 +68,7 @@ class Reader:
         if style is not None and style not in ("tsj", "tsv"):
             self.stop(style, f"Functions handle tsj or tsv lines, not {quoted(style)}.", "write `handles tsj lines`.")
         spoken = cast(OneOf["tsj", "tsv", "python"], str(style or "python"))
-        command = self._text(implementation)
+        command = self.text(implementation)
         where = place(found)
         return t.Function(str(name), self._rows(inputs), self._rows(outputs), command, spoken, annotations, where)
 
@@ -118,9 +90,9 @@ class Reader:
 
     def _call_rule(self, found: Found, annotations: tuple[t.Annotation, ...]) -> t.FunctionCall:
         output, function, arguments, arrow, bodies = found.children
-        given = self._arguments(arguments)
+        given = self.arguments(arguments)
         ways = self._arrow(arrow)
-        return t.FunctionCall(str(output), str(function), given, self._bodies(bodies), *ways, annotations, place(found))
+        return t.FunctionCall(str(output), str(function), given, self.bodies(bodies), *ways, annotations, place(found))
 
     def _rule(self, found: Found, annotations: tuple[t.Annotation, ...]) -> t.Rule:
         head, arrow, bodies = found.children
@@ -130,22 +102,22 @@ class Reader:
             self.stop(label, "A rule either infers (@weight) or labels (@label).", "write two rules.")
         if weight:
             self._refuse_ways(arrow, "An inference rule")
-            return self._inference(head, self._bodies(bodies), annotations)
+            return self._inference(head, self.bodies(bodies), annotations)
         if head.data == "equal" or label:
             self._refuse_ways(arrow, "A rule that labels")
-            return self._supervision(head, label, self._bodies(bodies), annotations)
+            return self._supervision(head, label, self.bodies(bodies), annotations)
         literals = self._literals(head)
         stray = next((a for a in annotations if a.name.lower() in _MEANT_FOR_WEIGHTS), None)
         if head.data != "head" or literals[0].negated or stray:
             self._miss_weight(stray or head, f"@{stray.name}" if stray else "This head")
-        return t.Derivation(literals[0].atom, self._bodies(bodies), *self._arrow(arrow), annotations, place(found))
+        return t.Derivation(literals[0].atom, self.bodies(bodies), *self._arrow(arrow), annotations, place(found))
 
     def _query_rule(self, found: Found) -> t.Derivation:
         terms, arrow, bodies = found.children
         first = terms.children[0]
         if len(terms.children) > 1 or first.data != "call":
             self.stop(first, "A rule of a query begins with one relation.", "write `R(x, y) :- ...`, or `?-` to ask.")
-        return t.Derivation(self._atom(first), self._bodies(bodies), *self._arrow(arrow), (), place(found))
+        return t.Derivation(self.atom(first), self.bodies(bodies), *self._arrow(arrow), (), place(found))
 
     def _supervision(
         self, head: Found, label: t.Annotation | None, bodies: tuple[t.Body, ...], annotations: tuple[t.Annotation, ...]
@@ -194,7 +166,7 @@ class Reader:
             if side.data == "literal":
                 literals.append(self._literal(side))
             elif side.children[0].data == "call":
-                literals.append(t.Literal(self._atom(side.children[0])))
+                literals.append(t.Literal(self.atom(side.children[0])))
             else:
                 self.stop(
                     side,
@@ -208,7 +180,7 @@ class Reader:
 
     def _literal(self, found: Found) -> t.Literal:
         bang, atom = found.children
-        return t.Literal(self._atom(atom), bang is not None)
+        return t.Literal(self.atom(atom), bang is not None)
 
     def _miss_weight(self, where: Found, what: str) -> NoReturn:
         self.stop(
@@ -219,7 +191,7 @@ class Reader:
 
     def _arrow(self, found: Found) -> tuple[bool, int | None]:
         distinct, limit = found.children
-        return distinct is not None, self._whole(limit) if limit is not None else None
+        return distinct is not None, self.whole(limit) if limit is not None else None
 
     def _refuse_ways(self, arrow: Found, what: str) -> None:
         if self._arrow(arrow) != (False, None):
@@ -287,147 +259,6 @@ class Reader:
         ordered = [(p if p is not None else i + 1, i) for i, (_, way, p) in enumerate(shown) if way]
         by_priority = tuple(i for _, i in sorted(ordered))
         return by_priority if by_priority != tuple(i for _, i in ordered) else ()
-
-    # Bodies and expressions
-
-    def _bodies(self, found: Found) -> tuple[t.Body, ...]:
-        bodies = tuple(tuple(self._part(part) for part in body.children) for body in found.children)
-        return () if bodies == ((t.Constant(True),),) else bodies
-
-    def _part(self, found: Found) -> t.Part:
-        if found.data == "call":
-            return self._atom(found)
-        if found.data != "quantified":
-            return self.expression(found)
-        kind = str(found.children[-2]).lower()
-        if kind == "exists" and found.children[0] is not None:
-            kind = "not exists"
-        parts = tuple(self._part(part) for part in found.children[-1].children)
-        return t.Quantified(cast(OneOf["exists", "not exists", "optional", "all"], kind), parts, place(found))
-
-    def _atom(self, found: Found) -> t.Atom:
-        name, arguments = found.children
-        return t.Atom(str(name), self._arguments(arguments), place(found))
-
-    def _arguments(self, found: Found | None) -> tuple[t.Expression, ...]:
-        return self._each(found) if found is not None else ()
-
-    def _each(self, found: Found) -> tuple[Found, ...]:
-        return tuple(self.expression(child) for child in found.children)
-
-    def expression(self, found: Found) -> t.Expression:
-        """The expression or condition of what was found."""
-        return self._expressions[found.data](found)
-
-    def _call(self, found: Found) -> t.Call:
-        name, arguments = found.children
-        return call_of(str(name), self._arguments(arguments), place(found))
-
-    def _binary(self, found: Found) -> t.Operation:
-        left, sign, right = found.children
-        words = sign.children if isinstance(sign, Tree) else [sign]
-        operator = " ".join(map(str, words))
-        return t.Operation(operator, self.expression(left), self.expression(right), place(found))
-
-    def _choice(self, found: Found) -> t.Choice:
-        *cases, otherwise = found.children
-        pairs = tuple((self.expression(case.children[0]), self.expression(case.children[1])) for case in cases)
-        return t.Choice(pairs, self.expression(otherwise) if otherwise is not None else None, place(found))
-
-    def _number(self, found: Found) -> t.Constant:
-        minus, digits = found.children
-        sign = -1 if minus is not None else 1
-        if digits.type == "INT":
-            return t.Constant(sign * self._whole(digits), place(found))
-        value = sign * float(digits)
-        if math.isinf(value):
-            self.stop(digits, "This number is too large.", "numbers with a point reach 1.7e308.")
-        return t.Constant(value, place(found))
-
-    def _whole(self, digits: Token) -> int:
-        if len(digits) > 38:
-            self.stop(digits, "This number has too many digits.", "whole numbers have at most 38; or write it as text.")
-        return int(digits)
-
-    def _string(self, found: Found) -> t.Constant:
-        return t.Constant(self._text(found.children[0]), place(found))
-
-    def _text(self, token: Token) -> str:
-        inside = token[1:-1]
-        if "\\" not in inside:
-            return str(inside)
-
-        def meaning(match: re.Match[str]) -> str:
-            escape = match[1]
-            if len(escape) > 1 and escape != "u0000":
-                return chr(int(escape[1:], 16))
-            if escape not in _ESCAPES:
-                at = self.source.place_of((token.start_pos or 0) + 1 + match.start())
-                self.stop_at(
-                    at, f"There is no escape {quoted(match[0])}.", 'write \\\\ for a backslash, \\" for a quote.'
-                )
-            return _ESCAPES[escape]
-
-        text = _ESCAPE.sub(meaning, inside)
-        try:  # halves of a pair, each written \uXXXX, are one character
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            self.stop(token, "A \\u escape of this string is half a character.", "write the character itself.")
-
-    # Trouble
-
-    def stop(self, where: Found | t.Annotation, fact: str, fix: str) -> NoReturn:
-        """Raise the ProgramError that says a fact and a fix at a place."""
-        self.stop_at(place(where), fact, fix)
-
-    def stop_at(self, where: t.Place, fact: str, fix: str) -> NoReturn:
-        """Raise the ProgramError that says a fact and a fix at a place."""
-        raise program_error([Trouble(where, fact, fix)], self.source) from None
-
-    def _refuse_depth(self, found: Found) -> None:
-        level = [found]
-        for _ in range(DEPTH):
-            level = [child for node in level for child in node.children if isinstance(child, Tree)]
-            if not level:
-                return
-        self.stop(
-            level[0],
-            f"This is nested more than {DEPTH} deep.",
-            "divide the expression: derive a relation with a part of it first.",
-        )
-
-
-def place(found: Found | t.Annotation) -> t.Place:
-    """Where something begins."""
-    if isinstance(found, t.Annotation):
-        return found.place
-    where = found.meta if isinstance(found, Tree) else found
-    return t.Place(where.line or 0, where.column or 0)
-
-
-def type_text(found: Found) -> str:
-    """The type as it is kept: words with one space between, sizes, then `[]` for arrays."""
-    parts: dict[str, list[str]] = {"NAME": [], "INT": [], "ARRAY": []}
-    for token in found.children:
-        if token is not None:
-            parts[token.type].append(str(token))
-    sizes = f"({','.join(parts['INT'])})" if parts["INT"] else ""
-    return " ".join(parts["NAME"]) + sizes + "[]" * len(parts["ARRAY"])
-
-
-def call_of(function: str, arguments: tuple[t.Expression, ...], where: t.Place = t.NOWHERE) -> t.Call:
-    """A call; aggregates, which may be written in any case, are kept in capitals."""
-    call = t.Call(function, arguments, where)
-    return t.Call(function.upper(), arguments, where) if call.is_aggregate else call
-
-
-def weights_of(values: tuple[t.Expression, ...]) -> tuple[t.Expression, ...]:
-    """What weights are tied by: nothing for a lone constant that is no number (`@weight("?")`)."""
-    if len(values) == 1 and isinstance(values[0], t.Constant):
-        value = values[0].value
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return ()
-    return values
 
 
 def _trees(found: Found) -> list[Found]:
