@@ -43,6 +43,7 @@ BASE, MAIN, LABELS, VARIABLES, VALUES, FACTORS, WEIGHTS, CALLS = (
     "weights",  # a table a rule: which values tie which weight
     "calls",  # what functions made of their inputs
 )
+CHANGES = "temp"  # the catalog of tables that only this connection sees
 TYPES = {
     "text": "TEXT",
     "varchar": "TEXT",

@@ -1,0 +1,291 @@
+"""Relations under a change, one by one in the order of their rules: what each gains and loses, applied and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from consilience.errors import GraphError
+from consilience.kb.grounding.counted import (
+    Change,
+    apply_change,
+    changed_rows,
+    crossings_sql,
+    make_temporary,
+    quoted,
+    temporary,
+)
+from consilience.kb.grounding.delta_plan import Plan
+from consilience.kb.grounding.delta_variables import change_variables, number_variables
+from consilience.kb.grounding.functions import Outcome, call_name, make_calls, outputs
+from consilience.kb.grounding.ground import GroundReport, ground_relation, rows_query, scope_query
+from consilience.kb.grounding.store import Store, answering, text
+from consilience.kb.language import tree
+from consilience.kb.sql.bodies import column, table
+from consilience.kb.sql.deltas import Changed, why_recomputed
+from consilience.kb.sql.rule_deltas import head_of
+from consilience.kb.sql.rules import call_query, fingerprint, output_columns
+from consilience.kb.sql.schema import BASE, CALLS, COUNT, LABEL, PROBABILITY, VARIABLES, Schema, at, target
+
+if TYPE_CHECKING:
+    from consilience.kb.grounding.delta import UpdateReport
+
+BATCH = 20_000  # inputs of a function that are in memory at a time
+
+
+@dataclass
+class RelationChanges:
+    """The walk over the relations. changed: what has changed so far. evidence: variables that know another value."""
+
+    store: Store
+    schema: Schema
+    plan: Plan
+    report: UpdateReport
+    functions: Mapping[str, Callable[..., Any]]
+    allow_code: bool
+    folder: Path | None
+    changed: Changed = field(default_factory=lambda: Changed(frozenset(), frozenset()))
+    evidence: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = field(default_factory=list)
+    looked_back: dict[str, str] = field(default_factory=dict)
+
+    def look_back(self, loaded: set[str]) -> None:
+        """Before anything changes, derive what rules gave that are gone or may have to be derived whole again."""
+        may = Changed(self.plan.may_change(self.schema, loaded), frozenset())
+        for rule in self.plan.gone:
+            if target(rule) in self.schema.relations:
+                self._look_back(self.plan.before, rule)
+        for number, rule in enumerate(self.schema.program.rules):
+            kept = number not in self.plan.new and not isinstance(rule, tree.Inference)
+            if kept and any(why_recomputed(rule, b, may) for b in rule.bodies):
+                if may.relations & self._reads(rule):
+                    self._look_back(self.schema, rule)
+
+    def _reads(self, rule: tree.Rule) -> set[str]:
+        from consilience.kb.sql.schema import atoms_of
+
+        return {a.relation for b in rule.bodies for a in atoms_of(b)}
+
+    def _look_back(self, schema: Schema, rule: tree.Rule) -> None:
+        mark = fingerprint(rule)
+        if mark not in self.looked_back:
+            name = f"before {len(self.looked_back)}"
+            with answering(f"{at(rule.place)}a rule as it was"):
+                make_temporary(self.store, name, self._whole(schema, rule))
+            self.looked_back[mark] = name
+
+    def _whole(self, schema: Schema, rule: tree.Rule) -> exp.Query:
+        """All that a rule gives; of functions, what they gave."""
+        name = target(rule)
+        assert name is not None
+        if isinstance(rule, tree.FunctionCall) and rule.limit is not None and schema is self.schema:
+            return call_query(schema, rule)
+        return scope_query(schema, rule) if schema.is_variable(name) else rows_query(schema, rule)
+
+    def change(self, name: str, is_loaded: bool) -> None:
+        """Apply what a relation gains and loses; `changed` says whether anything did."""
+        if name not in self.plan.before.relations:
+            self._make(name)
+            return
+        columns = self._columns(name)
+        queries = [self._loaded_rows(name)] if is_loaded else []
+        for number, rule in enumerate(self.schema.program.rules):
+            if target(rule) == name:
+                with answering(f"{at(rule.place)}what changes in {name}"):
+                    queries += self._rule_queries(number, rule)
+        with answering(f"what changes in {name}"):
+            for rule in self.plan.gone:
+                if target(rule) == name:
+                    queries.append(self._negated(self.looked_back[fingerprint(rule)], columns))
+            if self.schema.is_variable(name):
+                self._change_scope(name, changed_rows(self.store, f"delta of {name}", columns, queries))
+            else:
+                self._change_rows(name, columns, queries)
+
+    def _make(self, name: str) -> None:
+        """A relation that was not there: nothing but new rules can read it."""
+        made = GroundReport()
+        code = (self.functions, self.allow_code, self.folder)
+        self.report.rows[name] = ground_relation(self.store, self.schema, name, made, *code)
+        self._tell(made.failed_rows, made.messages)
+        if self.schema.is_variable(name):
+            self.report.variables_new[name] = number_variables(self.store, self.schema.relation(name))
+
+    def _tell(self, failed: Mapping[str, int], messages: list[str]) -> None:
+        for function, n in failed.items():
+            self.report.failed_rows[function] = self.report.failed_rows.get(function, 0) + n
+        self.report.messages += messages
+
+    def _columns(self, name: str) -> tuple[str, ...]:
+        labels = (LABEL, PROBABILITY) if self.schema.is_variable(name) else ()
+        return (*self.schema.columns(name), *labels)
+
+    def _loaded_rows(self, name: str) -> str:
+        made = exp.select(*map(column, self.schema.columns(name)))
+        if self.schema.is_variable(name):
+            for label, kind in ((LABEL, "boolean"), (PROBABILITY, "double")):
+                made = made.select(exp.alias_(exp.cast(exp.null(), kind), label, quoted=True))
+        return text(made.select(column(COUNT)).from_(temporary(f"loaded {name}")))
+
+    def _negated(self, name: str, columns: tuple[str, ...]) -> str:
+        less = exp.alias_(exp.Neg(this=column(COUNT)), COUNT, quoted=True)
+        return text(exp.select(*map(column, columns), less).from_(temporary(name)))
+
+    def _rule_queries(self, number: int, rule: tree.Rule) -> list[str]:
+        """Rows a rule gives more and less, as queries."""
+        is_call = isinstance(rule, tree.FunctionCall)
+        if number in self.plan.new:
+            if isinstance(rule, tree.FunctionCall):
+                make_calls(self.store, self.schema, rule)
+                return self._called(rule, [text(call_query(self.schema, rule))])
+            return [text(self._whole(self.schema, rule))]
+        why = next((w for b in rule.bodies if (w := why_recomputed(rule, b, self.changed))), None)
+        if why is not None:
+            if not self.changed.relations & self._reads(rule):
+                return []
+            self.report.recomputed[self._label(number, rule)] = why
+            before = self.looked_back[fingerprint(rule)]
+            if isinstance(rule, tree.FunctionCall):
+                inputs = tuple(n for n, _, _ in head_of(self.schema, rule))
+                return self._called(rule, [text(call_query(self.schema, rule)), self._negated(before, inputs)])
+            return [text(self._whole(self.schema, rule)), self._negated(before, self._columns(target(rule) or ""))]
+        queries: list[str] = []
+        for body in range(len(rule.bodies)):
+            queries += self._body_queries(number, body)
+        if is_call and queries:
+            assert isinstance(rule, tree.FunctionCall)
+            return self._called(rule, queries)
+        return queries
+
+    def _label(self, number: int, rule: tree.Rule) -> str:
+        place = f" (line {rule.place.line})" if rule.place.line else f" (rule {number + 1})"
+        return f"{target(rule)}{place}"
+
+    def _body_queries(self, number: int, body: int) -> list[str]:
+        deltas = self.plan.queries
+        if not deltas.groups(number):
+            return deltas.term_queries(number, body, self.changed)
+        touched = deltas.touched(number, body, self.changed)
+        if touched is None:
+            return []
+        name = f"groups {number} {body}"
+        if not make_temporary(self.store, name, touched):
+            return []
+        keys = [exp.Count(this=column(f"k{i}")) for i in range(deltas.n_keys(number))]
+        total, *present = self.store.rows(exp.select(exp.Count(this=exp.Star()), *keys).from_(temporary(name)))[0]
+        nullable = frozenset(i for i, n in enumerate(present) if n < total)
+        return list(deltas.group_queries(number, body, self.changed, name, nullable))
+
+    def _called(self, rule: tree.FunctionCall, queries: list[str]) -> list[str]:
+        """Call a function on inputs gained and lost; what it gives is gained and lost."""
+        inputs = tuple(n for n, _, _ in head_of(self.schema, rule))
+        change = changed_rows(self.store, f"inputs of {call_name(rule)}", inputs, queries)
+        columns = tuple(c.name for c in output_columns(self.schema, rule))
+        if change is None:
+            return []
+        made = f"outputs of {call_name(rule)}"
+        like = exp.select(exp.Star()).from_(table(call_name(rule), CALLS)).limit(0)
+        make_temporary(self.store, made, like)
+        for sign in (1, -1):
+            self._call(rule, change, made, columns, sign)
+        rows = exp.select(exp.Star()).from_(temporary(made))
+        given = changed_rows(self.store, f"delta of {call_name(rule)}", columns, [text(rows)])
+        if given is None:
+            return []
+        apply_change(self.store, given, call_name(rule), CALLS, merges=False)
+        named_so = self.schema.columns(rule.relation)
+        renamed = [exp.alias_(column(c), n, quoted=True) for c, n in zip(columns, named_so, strict=True)]
+        selected = exp.select(*renamed)
+        if self.schema.is_variable(rule.relation):
+            for label, kind in ((LABEL, "boolean"), (PROBABILITY, "double")):
+                selected = selected.select(exp.alias_(exp.cast(exp.null(), kind), label, quoted=True))
+        return [text(selected.select(column(COUNT)).from_(given.table))]
+
+    def _call(self, rule: tree.FunctionCall, change: Change, made: str, columns: tuple[str, ...], sign: int) -> None:
+        count = column(COUNT)
+        side = exp.GT(this=count, expression=exp.convert(0)) if sign > 0 else exp.LT(this=count, expression=exp.convert(0))
+        name = f"{'gained' if sign > 0 else 'lost'} {change.name}"
+        absolute = exp.alias_(exp.Abs(this=count.copy()), COUNT, quoted=True)
+        n = make_temporary(
+            self.store, name, exp.select(*map(column, change.columns), absolute).from_(change.table).where(side)
+        )
+        if n == 0:
+            return
+        source = exp.select(exp.Star()).from_(temporary(name))
+        batches = (
+            self.store.frame(source.copy().where(f"rowid >= {first} AND rowid < {first + BATCH}"))
+            for first in range(0, n, BATCH)
+        )
+        outcome = Outcome(n_inputs=1)  # an input that fails among few is set aside, as among many
+        given = self.functions.get(rule.function)
+        found = outputs(
+            self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder
+        )
+        for frame in found:
+            with self.store.reading(frame) as incoming:
+                signed = exp.alias_(exp.Mul(this=column(COUNT), expression=exp.convert(sign)), COUNT, quoted=True)
+                rows = exp.select(*map(column, columns), signed).from_(incoming)
+                self.store.execute(exp.insert(rows, temporary(made)))
+        if outcome.failed and sign > 0:
+            self._tell({rule.function: outcome.failed}, outcome.messages)
+
+    def _change_rows(self, name: str, columns: tuple[str, ...], queries: list[str]) -> None:
+        once = self.schema.holds_once(name)
+        change = changed_rows(self.store, f"{'delta' if once else 'change'} of {name}", columns, queries)
+        if change is None:
+            return
+        self.report.rows[name] = change.total
+        if once:
+            merged = apply_change(self.store, change, name, "main", merges=True)
+            assert merged is not None
+            change = changed_rows(self.store, f"change of {name}", columns, [crossings_sql(merged, columns)])
+        elif self.schema.is_derived(name):
+            apply_change(self.store, change, name, "main", merges=False)
+        if change is not None:
+            self.changed = Changed(self.changed.relations | {name}, self.changed.variables)
+
+    def _change_scope(self, name: str, labels: Change | None) -> None:
+        if labels is None:
+            return
+        relation = self.schema.relation(name)
+        made = change_variables(self.store, relation, labels)
+        columns = self.schema.columns(name)
+        summed = exp.select(*map(column, (*columns, COUNT))).from_(labels.table)
+        rows = changed_rows(self.store, f"rows of {name}", columns, [text(summed)])
+        relations, variables = self.changed.relations, self.changed.variables
+        if rows is not None:
+            merged = apply_change(self.store, rows, name, "main", merges=True)
+            assert merged is not None
+            seen = changed_rows(self.store, f"change of {name}", columns, [crossings_sql(merged, columns)])
+            self.report.rows[name] = 0 if seen is None else seen.total
+            relations |= {name} if seen is not None else set()
+        variables |= {name} if made.literals is not None else set()
+        self.changed = Changed(relations, variables)
+        self.report.variables_new[name], self.report.variables_gone[name] = made.n_new, made.n_gone
+        self.report.evidence += len(made.evidence_at)
+        self.report.soft_changed |= made.soft_changed
+        self.evidence.append((made.evidence_at, made.evidence_to))
+
+    def check_ids(self, first: int) -> None:
+        """Raise GraphError if a new variable has the id of another."""
+        names = [n for n in self.schema.order if self.schema.is_variable(n)]
+        if not names or self.store.counter("variables") == first:
+            return
+        every = " UNION ALL ".join(f"SELECT _id, _position FROM {VARIABLES}.{quoted(n)}" for n in names)
+        twice = self.store.one(
+            f"SELECT n._id FROM (SELECT * FROM ({every}) WHERE _position >= ?) AS n JOIN ({every}) AS o "
+            "ON n._id = o._id AND n._position <> o._position LIMIT 1",
+            [first],
+        )
+        if twice is not None:
+            raise GraphError(
+                f"Two variables have the id {twice}.\nFix: rename a relation of random variables; ids follow its name."
+            )
+
+
+__all__ = ["BASE", "RelationChanges"]

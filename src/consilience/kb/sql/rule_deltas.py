@@ -1,0 +1,129 @@
+"""The queries of one kept rule under a change, as text, kept so that the next change does not make them again.
+
+Read by `grounding/delta.py`. A rule's rows gain or lose what the terms of its bodies say; aggregates are made anew for
+the groups that the terms touch; the rest (`why_recomputed`) is derived whole before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from consilience.kb.language import tree
+from consilience.kb.sql.bodies import column, current, joined, selected
+from consilience.kb.sql.deltas import Changed, aggregates, before_all, readers, terms
+from consilience.kb.sql.groups import Head, group_keys, groups_query, touched_groups
+from consilience.kb.sql.rules import BOOLEAN, DOUBLE, grounding_query, input_columns, rule_atoms
+from consilience.kb.sql.schema import CHANGES, COUNT, LABEL, PROBABILITY, Schema, atoms_of, data_type
+
+
+def head_of(schema: Schema, rule: tree.Rule) -> Head:
+    """(name, expression, type) of each column a rule's query has, but the count: inputs, if it calls a function."""
+    if isinstance(rule, tree.FunctionCall):
+        inputs = input_columns(schema, rule)
+        return [
+            (f"a{i}", e, data_type(c.type, c.place))
+            for i, (e, c) in enumerate(zip(rule.arguments, inputs, strict=True))
+        ]
+    assert isinstance(rule, (tree.Derivation, tree.Supervision))
+    name = rule.head.relation
+    head = list(zip(schema.columns(name), rule.head.arguments, schema.types(name), strict=True))
+    if schema.is_variable(name):
+        none = tree.Constant(None)
+        labelled = isinstance(rule, tree.Supervision)
+        head.append((LABEL, rule.label if isinstance(rule, tree.Supervision) else none, BOOLEAN))
+        probability = rule.probability if isinstance(rule, tree.Supervision) and labelled else None
+        head.append((PROBABILITY, probability or none, DOUBLE))
+    return head
+
+
+@dataclass
+class RuleDeltas:
+    """Queries of the rules of one program. Rules go by their number among all rules of the program."""
+
+    schema: Schema
+    made: dict[object, object] = field(default_factory=dict)
+
+    def term_queries(self, number: int, body: int, changed: Changed) -> list[str]:
+        """What a body of a derivation, call or supervision gains and loses, term by term."""
+        key = ("terms", number, body, self._seen(number, body, changed))
+        if key not in self.made:
+            rule = self.schema.program.rules[number]
+            found = []
+            for term in self._terms(rule, body, changed):
+                read, _ = readers(self.schema, term, changed)
+                found.append(selected(joined(rule.bodies[body], read), head_of(self.schema, rule)).sql("duckdb"))
+            self.made[key] = found
+        return self.made[key]  # type: ignore[return-value]
+
+    def touched(self, number: int, body: int, changed: Changed) -> str | None:
+        """Keys of the groups of an aggregate that a change touches; None if it reads nothing that changed."""
+        key = ("touched", number, body, self._seen(number, body, changed))
+        if key not in self.made:
+            rule = self.schema.program.rules[number]
+            found = []
+            for term in self._terms(rule, body, changed):
+                read, _ = readers(self.schema, term, changed)
+                found.append(touched_groups(head_of(self.schema, rule), rule.bodies[body], read).sql("duckdb"))
+            self.made[key] = " UNION ".join(found) if found else None
+        return self.made[key]  # type: ignore[return-value]
+
+    def group_queries(
+        self, number: int, body: int, changed: Changed, name: str, nullable: frozenset[int]
+    ) -> tuple[str, str]:
+        """Rows of the touched groups as they are, and (with negative counts) as they were."""
+        key = ("groups", number, body, self._seen(number, body, changed), nullable)
+        if key not in self.made:
+            rule = self.schema.program.rules[number]
+            head, parts = head_of(self.schema, rule), rule.bodies[body]
+            keys = exp.table_(name, db=CHANGES, quoted=True)
+            now = groups_query(head, parts, current(self.schema), keys, nullable, signed=False)
+            was = groups_query(head, parts, before_all(self.schema, changed), keys, nullable, signed=True)
+            self.made[key] = (now.sql("duckdb"), negated(was, [n for n, _, _ in head]).sql("duckdb"))
+        return self.made[key]  # type: ignore[return-value]
+
+    def grounding_queries(self, number: int, body: int, changed: Changed) -> list[str]:
+        """Groundings that one body of an inference rule (-1: that of a rule without) gains and loses."""
+        key = ("groundings", number, body, self._seen(number, body, changed))
+        if key not in self.made:
+            rule = self.schema.program.rules[number]
+            assert isinstance(rule, tree.Inference)
+            parts = rule.bodies[body] if rule.bodies else ()
+            found = []
+            for term in self._terms(rule, body, changed):
+                read, read_literal = readers(self.schema, term, changed)
+                query = grounding_query(self.schema, rule, read, read_literal, [parts])
+                found.append(query.sql("duckdb"))
+            self.made[key] = found
+        return self.made[key]  # type: ignore[return-value]
+
+    def n_keys(self, number: int) -> int:
+        """How many keys an aggregating head has."""
+        return len(group_keys(head_of(self.schema, self.schema.program.rules[number])))
+
+    def groups(self, number: int) -> bool:
+        """Whether a rule's head has aggregates."""
+        rule = self.schema.program.rules[number]
+        if isinstance(rule, tree.Inference):
+            return False
+        return aggregates([e for _, e, _ in head_of(self.schema, rule)])
+
+    def _terms(self, rule: tree.Rule, body: int, changed: Changed) -> list[int]:
+        parts = rule.bodies[body] if rule.bodies else ()
+        return terms(rule_atoms(rule, parts), len(atoms_of(parts)), changed)
+
+    def _seen(self, number: int, body: int, changed: Changed) -> Changed:
+        """What of a change a body can see."""
+        rule = self.schema.program.rules[number]
+        parts = rule.bodies[body] if rule.bodies else ()
+        inside = {a.relation for a in atoms_of(parts)}
+        heads = {x.atom.relation for x in rule.literals} if isinstance(rule, tree.Inference) else set()
+        return Changed(changed.relations & inside, changed.variables & heads)
+
+
+def negated(query: exp.Query, columns: Sequence[str]) -> exp.Select:
+    """Rows of a query with their counts negated."""
+    count = exp.alias_(exp.Neg(this=column(COUNT, "q")), COUNT, quoted=True)
+    return exp.select(*(column(c, "q") for c in columns), count).from_(query.subquery("q"))
