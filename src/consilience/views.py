@@ -54,13 +54,14 @@ class View:
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(title=visible(self.title) or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        grid = Table(box=box.SIMPLE_HEAD)
         for place, name in enumerate(self.columns):
             justify: Any = "right" if self._numeric(place) else "left"
             grid.add_column(Text(visible(name)), justify=justify, overflow="fold")
         for row in self.rows:
             grid.add_row(*(Text(visible(show(cell))) for cell in row))
-        return Group(grid, *(Text(visible(note)) for note in self.notes))
+        title = [Text(visible(self.title), style="bold")] if self.title else []  # of its own: a narrow table folds it
+        return Group(*title, grid, *(Text(visible(note)) for note in self.notes))
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -17,16 +17,18 @@ import numpy as np
 import polars as pl
 
 from consilience.errors import DataError, ProgramError, nearest
-from consilience.kb.grounding.delta import Update, update
+from consilience.kb.graph.change import GraphChange
+from consilience.kb.grounding.delta import UpdateReport, update
 from consilience.kb.grounding.files import read_rows, row_difference
 from consilience.kb.grounding.ground import GroundReport, ground
 from consilience.kb.grounding.load import fitted, load
+from consilience.kb.grounding.remembered import function_fingerprints, remember
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import check, parse, parse_query, write
 from consilience.kb.language.tree import Program, Statement
 from consilience.kb.memory import Memory
 from consilience.kb.results import kept
-from consilience.kb.results.calibration import Calibration
+from consilience.kb.results.calibration import TRUTH, Calibration
 from consilience.kb.results.explain import Explanation, explain
 from consilience.kb.results.export import export
 from consilience.kb.results.report import RunReport, Step
@@ -76,7 +78,7 @@ class KnowledgeBase:
     ) -> None:
         wanted = _checked(program) if program else None  # before anything is opened
         self.store = Store.open(path, read_only=read_only, memory_limit=memory_limit, threads=threads)
-        self._code = {"functions": functions, "allow_code": allow_code, "folder": folder}
+        self._code: dict[str, Any] = {"functions": functions, "allow_code": allow_code, "folder": folder}
         self._inserts: dict[str, list[pl.DataFrame]] = {}
         self._deletes: dict[str, list[pl.DataFrame]] = {}
         self._files: dict[str, str] = {}
@@ -131,7 +133,7 @@ class KnowledgeBase:
     ) -> int:
         """Label variables from elsewhere: votes of labeling functions, probabilities, or what people said.
 
-        Adds a relation RELATION_labels and a rule that reads it. Arguments: see `consilience.kb.supervision.label_rows`.
+        Adds a relation RELATION_labels and a rule that reads it. Arguments: those of `supervision.label_rows`.
         returns: the number of rows. raises: DataError, ProgramError.
         """
         declared = kept.variable_relation(self.schema, relation)
@@ -217,7 +219,7 @@ class KnowledgeBase:
             change = None
         return report + self._infer(change, seed, epochs)
 
-    def _ground(self, *, full: bool = False) -> tuple[RunReport, Update | None]:
+    def _ground(self, *, full: bool = False) -> tuple[RunReport, GraphChange | None]:
         """Full grounding if there is none yet, else what changed. None: all was grounded anew."""
         began = time.perf_counter()
         before = self._note("program")
@@ -225,23 +227,31 @@ class KnowledgeBase:
         inserts = {name: pl.concat(frames) for name, frames in self._inserts.items()}
         deletes = {name: pl.concat(frames) for name, frames in self._deletes.items()}
         self._inserts, self._deletes = {}, {}
-        done: Update | None = None
+        change: GraphChange | None = None
         if before is None or full:
             self.memory.forget()
             with self.store.transaction():
                 for name, rows in inserts.items():
                     load(self.store, self.program, name, rows, replace=False)
+            if full:
+                self.store.execute("DELETE FROM _kb.steps")
             said = _grounded(ground(self.store, self.program, **self._code))
+            remember(
+                self.store,
+                self.program,
+                function_fingerprints(self.program, self._code["functions"], self._code["folder"]),
+            )
         else:
             done = update(self.store, self.program, inserts=inserts, deletes=deletes, **self._code)
-            said = done.report.summary()
+            said, change = _updated(done.report), done.change
+            self.memory.forget()
         self._set_note("program", text)
         for name, digest in self._files.items():
             self._set_note(f"file {name}", digest)
         self._files = {}
-        return RunReport((Step("ground", said, time.perf_counter() - began),)), done
+        return RunReport((Step("ground", said, time.perf_counter() - began),)), change
 
-    def _infer(self, change: Update | None, seed: int, epochs: int | None) -> RunReport:
+    def _infer(self, change: GraphChange | None, seed: int, epochs: int | None) -> RunReport:
         return RunReport((self.memory.infer(self.program, change, seed=seed, epochs=epochs),))
 
     # reading the result
@@ -251,7 +261,8 @@ class KnowledgeBase:
 
         A categorical variable has a row a value. raises: ProgramError, DataError before the first run.
         """
-        return kept.facts_of(self.store, self.schema, relation).drop("_id")
+        label = pl.when(~pl.col("held_out")).then(pl.col(kept.KNOWN)).alias(kept.KNOWN)
+        return self._with_labels(relation).with_columns(label).drop("held_out")
 
     def facts(self, relation: str, *, over: float = 0.0) -> pl.DataFrame:
         """The same, the most probable first; over: only those at least this probable."""
@@ -279,19 +290,13 @@ class KnowledgeBase:
 
     def calibration(self, relation: str) -> Calibration:
         """Probabilities against the labels that were kept back by `holdout`."""
-        facts = self.marginals_with_truth(relation)
-        inferred = facts.filter(pl.col(kept.KNOWN).is_null() | pl.col("held_out"))
-        held = facts.filter("held_out").rename({kept.KNOWN: "truth"}).drop("held_out")
-        return Calibration(relation, inferred.drop("held_out", kept.KNOWN), held)
-
-    def marginals_with_truth(self, relation: str) -> pl.DataFrame:
-        """As `marginals`, with `held_out`: whether its label was kept back and only `evidence` shows it."""
-        facts = kept.facts_of(self.store, self.schema, relation)
-        held = self.memory.held_out_ids(self.program)
-        return facts.with_columns(pl.col("_id").is_in(held.implode()).alias("held_out")).drop("_id")
+        facts = self._with_labels(relation)
+        inferred = facts.filter(pl.col(kept.KNOWN).is_null() | pl.col("held_out")).drop("held_out", kept.KNOWN)
+        held = facts.filter("held_out").rename({kept.KNOWN: TRUTH}).drop("held_out")
+        return Calibration(relation, inferred, held)
 
     def changes(self, relation: str | None = None, *, least: float = 0.05) -> pl.DataFrame:
-        """Facts whose probability the last inference changed by `least` or more: `relation`, `fact`, `before`, `after`."""
+        """Facts whose probability the last inference changed by `least`: `relation`, `fact`, `before`, `after`."""
         names = [relation] if relation else [n for n in self.schema.order if self.schema.is_variable(n)]
         parts = []
         for name in names:
@@ -331,6 +336,12 @@ class KnowledgeBase:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _with_labels(self, relation: str) -> pl.DataFrame:
+        """Facts with what their labels say, also where that was kept back: `held_out`."""
+        facts = kept.facts_of(self.store, self.schema, relation)
+        held = self.memory.held_out_ids(self.program)
+        return facts.with_columns(pl.col("_id").is_in(held.implode()).alias("held_out")).drop("_id")
+
     def _must_be(self, relation: str) -> None:
         if relation not in self.program.relations:
             known = self.program.relations
@@ -366,3 +377,16 @@ def _grounded(report: GroundReport) -> str:
     )
     conflicts = sum(report.conflicts.values())
     return said + (f"; labels of {conflicts:,} variables disagree" if conflicts else "")
+
+
+def _updated(report: UpdateReport) -> str:
+    if report.whole is not None:
+        return f"everything anew: {report.whole}"
+    came = sum(n for n in report.rows.values() if n > 0)
+    new, gone = sum(report.variables_new.values()), sum(report.variables_gone.values())
+    added, removed = sum(report.factors_added.values()), sum(report.factors_removed.values())
+    counts = {"rows": came, "variables new": new, "variables gone": gone, "labels": report.evidence}
+    counts |= {"factors new": added, "factors gone": removed, "weights new": report.weights_new}
+    said = [f"{n:,} {what}" for what, n in counts.items() if n]
+    recomputed = [f"{rule} derived whole ({why})" for rule, why in report.recomputed.items()]
+    return "; ".join([", ".join(said) or "nothing changed", *recomputed])

@@ -13,12 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from consilience.errors import ProgramError, nearest
+from consilience.kb.graph.change import GraphChange
 from consilience.kb.graph.components import components
+from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.graph.subgraph import subgraph
 from consilience.kb.grounding.arrays import LoadedGraph, load_graph
-from consilience.kb.grounding.delta import Update
 from consilience.kb.grounding.store import Store
-from consilience.kb.inference.ladder import InferenceReport, InferenceSettings, infer
+from consilience.kb.inference.ladder import EngineLine, InferenceReport, InferenceSettings, infer
 from consilience.kb.language.tree import Program
 from consilience.kb.learning.learn import learn
 from consilience.kb.learning.settings import LearningSettings
@@ -51,14 +52,14 @@ class Memory:
         loaded = self.graph(program)
         return pl.Series(loaded.ids[loaded.holdout.position], dtype=pl.UInt64)
 
-    def needs_learning(self, change: Update | None) -> bool:
+    def needs_learning(self, change: GraphChange | None) -> bool:
         """Whether there are weights that nothing was learned for, or labels and rules that are new since."""
         if self.store.one("SELECT count(*) FROM _kb.weights WHERE NOT is_fixed") == 0:
             return False
         if change is None or self._note(LEARNED) is None:
             return True
-        moved = change.change
-        return bool(len(moved.evidence_at) or (~moved.weight_is_fixed).any() or (moved.evidence >= 0).any())
+        is_new = (~change.weight_is_fixed).any() or (change.evidence >= 0).any()
+        return bool(is_new or len(change.evidence_at))
 
     def learn(
         self,
@@ -89,7 +90,7 @@ class Memory:
         facts = {"method": report.method, "weights": report.weights, "held_out": len(loaded.holdout.position)}
         return Step("learn", said, time.perf_counter() - began, facts)
 
-    def infer(self, program: Program, change: Update | None, *, seed: int, epochs: int | None) -> Step:
+    def infer(self, program: Program, change: GraphChange | None, *, seed: int, epochs: int | None) -> Step:
         """Infer everything, or with a change what it touches, and write it down."""
         began = time.perf_counter()
         settings = InferenceSettings(**_given(epochs=epochs))
@@ -98,18 +99,19 @@ class Memory:
         if change is None or not self.store.has_table("_kb", "facts"):
             found = infer(loaded.graph, loaded.weights, seed=seed, settings=settings)
             kept.keep(self.store, loaded, found.marginals.probability)
-            said, report = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}", found.report
+            said = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}"
+            lines = found.report.lines
         else:
-            said, report = self._infer_touched(loaded, change, seed, settings)
-        facts = {"engines": {} if report is None else {x.engine.name.lower(): x.variables for x in report.lines}}
+            said, lines = self._infer_touched(loaded, change, seed, settings)
+        facts = {"engines": {line.engine.name.lower(): line.variables for line in lines}}
         return Step("infer", said, time.perf_counter() - began, facts)
 
     def _infer_touched(
-        self, loaded: LoadedGraph, change: Update, seed: int, settings: InferenceSettings
-    ) -> tuple[str, InferenceReport | None]:
+        self, loaded: LoadedGraph, change: GraphChange, seed: int, settings: InferenceSettings
+    ) -> tuple[str, tuple[EngineLine, ...]]:
         touched = touched_variables(loaded, change)
         if len(touched) == 0:
-            return "nothing it would change", None
+            return "nothing it would change", ()
         part = subgraph(loaded.graph, touched)
         found = infer(part.graph, loaded.weights, seed=seed, settings=settings)
         probability = np.zeros(int(loaded.graph.value_offsets[-1]))
@@ -118,7 +120,10 @@ class Memory:
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         probability[np.repeat(offsets[part.variables], sizes) + within] = found.marginals.probability
         kept.keep(self.store, loaded, probability, touched)
-        return f"{len(touched):,} of {loaded.graph.n_variables:,} variables: {_engines(found.report)}", found.report
+        return (
+            f"{len(touched):,} of {loaded.graph.n_variables:,} variables: {_engines(found.report)}",
+            found.report.lines,
+        )
 
     def weights(self, program: Program, rule: str | None) -> pl.DataFrame:
         """Weights, the heaviest first, and how many factors have each."""
@@ -146,11 +151,16 @@ class Memory:
         self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
 
 
-def touched_variables(loaded: LoadedGraph, update: Update) -> NDArray[np.int32]:
+def touched_variables(loaded: LoadedGraph, change: GraphChange) -> NDArray[np.int32]:
     """Open variables in a component that a change touches, and those whose evidence it changes."""
-    graph, change = loaded.graph, update.change
+    graph = loaded.graph
     n_before = graph.n_variables - len(change.cardinality)
-    seeds = [np.arange(n_before, graph.n_variables), change.evidence_at, change.added.variable, change.removed.variable]
+    seeds: list[NDArray[Any]] = [
+        np.arange(n_before, graph.n_variables),
+        change.evidence_at,
+        change.added.variable,
+        change.removed.variable,
+    ]
     if len(change.weight_at):
         moved = np.isin(graph.factors.weight, change.weight_at)
         seeds.append(graph.factors.variable[np.repeat(moved, np.diff(graph.factors.offsets))])
@@ -167,7 +177,7 @@ def touched_variables(loaded: LoadedGraph, update: Update) -> NDArray[np.int32]:
     return np.flatnonzero(member).astype(np.int32)
 
 
-def _neighbours(graph: Any, variables: NDArray[np.int32]) -> NDArray[np.int32]:
+def _neighbours(graph: FactorGraph, variables: NDArray[np.int32]) -> NDArray[np.int32]:
     """Variables that share a factor with these."""
     if len(variables) == 0:
         return variables
@@ -175,7 +185,7 @@ def _neighbours(graph: Any, variables: NDArray[np.int32]) -> NDArray[np.int32]:
     of = np.repeat(np.arange(graph.n_factors), np.diff(graph.factors.offsets))
     shares = np.zeros(graph.n_factors, bool)
     shares[of[mine]] = True
-    return graph.factors.variable[shares[of]]  # type: ignore[no-any-return]
+    return graph.factors.variable[shares[of]]
 
 
 def save_weights(store: Store, weights: NDArray[np.float64]) -> None:

@@ -111,7 +111,7 @@ def _of_matrix(
 
     fitted: Any = model or LabelModel().fit(matrix)
     proba = np.asarray(fitted.predict_proba(matrix), float)
-    voted = (matrix.votes >= 0).any(axis=1)
+    voted = np.any(np.asarray(matrix.votes) >= 0, axis=1)
     names = list(matrix.labels)
     if not relation.categories:
         place = names.index(_meaning_true(relation, names, true))

@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from consilience.kb.grounding.store import Store, answering
 from consilience.kb.language import tree
-from consilience.kb.language.check import check_query, implied_relations
+from consilience.kb.language.check import check_query
+from consilience.kb.language.schema import implied_relations
 from consilience.kb.sql.bodies import Read, Source, joined, relation_source, selected
 from consilience.kb.sql.rules import derivation_query, once, union
 from consilience.kb.sql.schema import COUNT, Schema

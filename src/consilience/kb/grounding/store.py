@@ -177,8 +177,8 @@ class Store:
 
     def one(self, query: Query, params: Sequence[Any] = ()) -> Any:
         """The first value of the first row; None if there is no row."""
-        row = self.execute(query, params).fetchone()
-        return None if row is None else row[0]
+        found = self.rows(query, params)  # to the end: DuckDB does nothing else while a result is half read
+        return found[0][0] if found else None
 
     def frame(self, query: Query, params: Sequence[Any] = ()) -> pl.DataFrame:
         """All rows of a query as a frame."""

@@ -184,8 +184,8 @@ def _fact_names(store: Store, schema: Schema, near: NDArray[np.int64]) -> dict[i
             continue
         keys = schema.relation(name).keys
         query = exp.select(POSITION, *(column(k) for k in keys)).from_(table(name, VARIABLES))
-        query = query.where(f"{POSITION} IN (SELECT unnest(?::INTEGER[]))", dialect="duckdb")
-        for position, *key in store.rows(query, [near.tolist()]):
+        query = query.where(column(POSITION).isin(*near.tolist()))
+        for position, *key in store.rows(query):
             names[position] = f"{name}({', '.join(map(str, key))})"
     return names
 
@@ -216,8 +216,9 @@ def _rows_behind(
     for rule in rules:
         for i, literal in enumerate(rule.literals):
             if literal.atom.relation == relation.name:
-                query, params = bindings_query(schema, rule, i, {k: fact[k] for k in relation.keys}, limit=N_ROWS)
-                frames.append(store.frame(query, params))
+                key = {k: fact[k] for k in relation.keys}
+                for which in range(max(len(rule.bodies), 1)):
+                    frames.append(store.frame(*bindings_query(schema, rule, i, key, which=which, limit=N_ROWS)))
     return (
         pl.concat(frames, how="diagonal_relaxed").unique(maintain_order=True).head(N_ROWS) if frames else pl.DataFrame()
     )

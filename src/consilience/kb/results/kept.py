@@ -21,6 +21,16 @@ BOOKS = """
 CREATE TABLE IF NOT EXISTS _kb.facts (id UBIGINT, value INTEGER, probability DOUBLE);
 CREATE TABLE IF NOT EXISTS _kb.changes (id UBIGINT, value INTEGER, before DOUBLE, after DOUBLE);
 """
+COMPARE_TOUCHED = """
+INSERT INTO _kb.changes SELECT n.id, n.value, b.probability, n.probability
+FROM inferred n LEFT JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
+WHERE b.id IS NULL OR abs(b.probability - n.probability) >= ?
+"""
+COMPARE_ALL = """
+INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, n.probability
+FROM inferred n FULL JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
+WHERE b.id IS NULL OR n.id IS NULL OR abs(b.probability - n.probability) >= ?
+"""
 LEAST = 1e-3  # changes of a probability smaller than this are not kept
 PROBABILITY, KNOWN = "probability", "evidence"
 
@@ -38,13 +48,7 @@ def keep(
         store.execute(BOOKS)
         with store.reading(frame, "inferred"):
             store.execute("DELETE FROM _kb.changes")
-            kind = "FULL" if touched is None else "LEFT"
-            store.execute(
-                f"INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, "
-                f"n.probability FROM inferred n {kind} JOIN _kb.facts b ON n.id = b.id AND n.value = b.value "
-                "WHERE b.id IS NULL OR n.id IS NULL OR abs(b.probability - n.probability) >= ?",
-                [LEAST],
-            )
+            store.execute(COMPARE_ALL if touched is None else COMPARE_TOUCHED, [LEAST])
             if touched is None:
                 store.execute("DELETE FROM _kb.facts")
             else:
