@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consilience.kb.inference.gibbs_kernels import sweeps
-from consilience.kb.inference.structure import Potentials, Structure
+from consilience.kb.inference.structure import Potentials, State, Structure
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Chain:
     """One chain. state: (n,) a world. rng: (1,) uint64. tally: (slots,) float32: sums of probabilities."""
 
     structure: Structure
-    state: NDArray[np.int8] | NDArray[np.int32]
+    state: State
     rng: NDArray[np.uint64]
     tally: NDArray[np.float32]
     scores: NDArray[np.float64]
@@ -31,9 +31,9 @@ class Chain:
         sweeps(n, self.structure.arrays, potentials, self.state, self.rng, self.tally, self.scores)
 
 
-def new_chain(structure: Structure, state: NDArray[np.signedinteger], seed: int, number: int) -> Chain:
+def new_chain(structure: Structure, state: State, seed: int, number: int) -> Chain:
     """A chain from a world. state: (n,), copied; values of clamped variables are put in."""
-    mine = np.where(structure.place >= 0, state, structure.known).astype(structure.known.dtype)
+    mine: State = np.where(structure.place >= 0, state, structure.known).astype(structure.known.dtype)
     widest = int(np.diff(structure.arrays.slots).max(initial=1))
     tally = np.zeros(structure.n_slots, np.float32)
     return Chain(structure, mine, generator(seed, number), tally, np.zeros(widest))
@@ -41,17 +41,17 @@ def new_chain(structure: Structure, state: NDArray[np.signedinteger], seed: int,
 
 def generator(seed: int, number: int) -> NDArray[np.uint64]:
     """The random numbers of one chain: (1,) uint64, a counter that starts where seed and number say."""
-    return np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)
+    return np.random.SeedSequence([seed, number]).generate_state(2).view(np.uint64)
 
 
-def starts(structure: Structure, n: int, seed: int) -> list[NDArray[np.signedinteger]]:
+def starts(structure: Structure, n: int, seed: int) -> list[State]:
     """Worlds for n chains to begin in, far apart: all lowest values, all highest, then at random.
 
     Chains that begin alike would agree even where they cannot move, and look converged.
     """
     top = _top(structure)
     rng = np.random.default_rng([seed, 1])
-    made: list[NDArray[np.signedinteger]] = [np.zeros_like(structure.known), top.astype(structure.known.dtype)]
+    made: list[State] = [np.zeros_like(structure.known), top.astype(structure.known.dtype)]
     while len(made) < n:
         made.append((rng.random(len(top), np.float32) * (top + 1)).astype(structure.known.dtype))
     return made[:n]

@@ -17,7 +17,7 @@ from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.inference.chains import Chain, new_chain, starts, sweep_all
 from consilience.kb.inference.diagnostics import diagnose
-from consilience.kb.inference.structure import Structure, potentials, prepare
+from consilience.kb.inference.structure import State, Structure, potentials, prepare
 from consilience.progress import working
 
 CONVERGED = 1.01  # of R-hat: Vehtari et al. 2021
@@ -52,7 +52,7 @@ class Sampled:
     burn_in: int
     epochs: int
     stopped: Stopped
-    states: NDArray[np.signedinteger]
+    states: State
 
     @property
     def worst_r_hat(self) -> float:
@@ -71,9 +71,9 @@ class Sampled:
 
     def __str__(self) -> str:
         said = (
-            f"{len(self.variables):,} variables, {self.chains} chains of {self.epochs:,} sweeps after {self.burn_in:,}; "
-            f"worst R-hat {self.worst_r_hat:.3f}, least effective draws {self.least_effective:,.0f}; "
-            f"{self.stopped.value}"
+            f"{len(self.variables):,} variables, {self.chains} chains of {self.epochs:,} sweeps "
+            f"after {self.burn_in:,}; worst R-hat {self.worst_r_hat:.3f}, "
+            f"least effective draws {self.least_effective:,.0f}; {self.stopped.value}"
         )
         return said + (f"; {len(self.stuck):,} variables have not mixed" if len(self.stuck) else "")
 
@@ -88,7 +88,7 @@ def sample(
     epochs: int = 1000,
     effective: float | None = None,
     seed: int = 0,
-    start: NDArray[np.signedinteger] | None = None,
+    start: State | None = None,
     structure: Structure | None = None,
     threads: int | None = None,
 ) -> Sampled:
@@ -106,7 +106,8 @@ def sample(
     O(terms) a sweep; 20M draws a second and core on a sparse Boolean graph. Memory: up to 0.5 GB of tallies.
 
     >>> from consilience.kb.graph.factor_graph import FactorFunction
-    >>> graph = FactorGraph.of([2, 2], [(FactorFunction.EQUAL, [(0, 1), (1, 1)], 0), (FactorFunction.IS_TRUE, [(0, 1)], 1)])
+    >>> equal, true = (FactorFunction.EQUAL, [(0, 1), (1, 1)], 0), (FactorFunction.IS_TRUE, [(0, 1)], 1)
+    >>> graph = FactorGraph.of([2, 2], [equal, true])
     >>> found = sample(graph, np.array([0.5, 1.0]), epochs=4000)
     >>> found.probability.round(1)
     array([0.1, 0.9, 0.3, 0.7])
@@ -135,7 +136,7 @@ def sample(
                 break
             done, length, doublings = _halve(tally), 2 * length, doublings - 1
     stopped = Stopped.EPOCHS if effective is None else Stopped.CONVERGED if enough or m == 0 else Stopped.BUDGET
-    states = np.stack([chain.state for chain in made])
+    states: State = np.stack([chain.state for chain in made])
     return Sampled(
         _laid_out(structure, mean),
         _spread(structure, r_hat, np.nan),
@@ -149,12 +150,9 @@ def sample(
     )
 
 
-def chains_of(structure: Structure, n: int, seed: int, start: NDArray[np.signedinteger] | None = None) -> list[Chain]:
-    """n chains, each with random numbers of its own. start: (n_variables,) or (n, n_variables), by default far apart."""
-    if start is None:
-        begin = starts(structure, n, seed)
-    else:
-        begin = list(np.broadcast_to(start, (n, len(structure.known))))
+def chains_of(structure: Structure, n: int, seed: int, start: State | None = None) -> list[Chain]:
+    """n chains, each with its own random numbers. start: (n_variables,) or (n, n_variables), by default far apart."""
+    begin = starts(structure, n, seed) if start is None else np.broadcast_to(start, (n, len(structure.known)))
     return [new_chain(structure, state, seed, number) for number, state in enumerate(begin)]
 
 

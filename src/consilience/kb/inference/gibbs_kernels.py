@@ -93,7 +93,7 @@ def scores_of(i, a, p, state, scores):
 @inlined
 def _asked_before(a, start, j, v):
     """Whether an earlier literal of the factor asks v for the same value."""
-    for earlier in range(start, j):
+    for earlier in range(start, j):  # noqa: SIM110 - kernels have no any()
         if a.variable[earlier] == v and a.value[earlier] == a.value[j]:
             return True
     return False

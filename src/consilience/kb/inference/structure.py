@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
 from consilience.kb.inference.structure_kernels import Cursors, Given, Terms, mark, place_factors, sum_terms
+
+State = NDArray[np.signedinteger[Any]]  # a world: (n,) int8, or int32 where a variable has more than 127 values
 
 
 class Arrays(NamedTuple):
@@ -75,7 +77,7 @@ class Structure:
     """
 
     arrays: Arrays
-    known: NDArray[np.int8] | NDArray[np.int32]
+    known: State
     place: NDArray[np.int32]
     value_offsets: NDArray[np.int64]
 
@@ -130,7 +132,7 @@ def prepare(graph: FactorGraph, variables: NDArray[np.integer] | None = None) ->
     width = graph.cardinality[order]
     slots = _ends(np.where(width == 2, 1, width))
     parts = _placed(Given(*factors, graph.cardinality, known, place, slots))
-    arrays = Arrays(len(simple), order, slots, *parts, *factors)  # type: ignore[arg-type]
+    arrays = Arrays._make((len(simple), order, slots, *parts, *factors))
     return Structure(arrays, known, place, graph.value_offsets)
 
 
@@ -140,19 +142,17 @@ def potentials(structure: Structure, weights: NDArray[np.float64], out: Potentia
     weights = np.ascontiguousarray(weights, np.float64)
     if out is None:
         made = (structure.n_slots, len(a.neighbour), len(a.entry_weight))
-        out = Potentials(*(np.empty(n, np.float32) for n in made), weights)
+        out = Potentials._make((*(np.empty(n, np.float32) for n in made), weights))
     sum_terms(a.field_offsets, a.field_weight, a.field_coefficient, weights, out.field)
     np.multiply(weights[a.coupling_weight], a.coupling_coefficient, out=out.coupling, casting="same_kind")
     np.multiply(weights[a.entry_weight], a.entry_coefficient, out=out.entry, casting="same_kind")
     return out._replace(weights=weights)
 
 
-def _known(
-    graph: FactorGraph, variables: NDArray[np.integer] | None
-) -> tuple[NDArray[np.int8] | NDArray[np.int32], NDArray[np.bool_]]:
+def _known(graph: FactorGraph, variables: NDArray[np.integer] | None) -> tuple[State, NDArray[np.bool_]]:
     """Values that are known, and which variables are sampled. A variable of one value is known."""
     smallest = np.int8 if graph.cardinality.max(initial=0) <= np.iinfo(np.int8).max else np.int32
-    known = graph.evidence.astype(smallest)
+    known: State = graph.evidence.astype(smallest)
     known[graph.cardinality == 1] = 0
     sampled = known == OPEN
     if variables is not None:

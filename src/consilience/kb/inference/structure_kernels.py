@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.factor_graph import FactorFunction
-from consilience.kb.graph.worth import worth
+from consilience.kb.graph.worth import AND_CATEGORICAL, EQUAL, IMPLY, IMPLY_MLN, LINEAR, LOGICAL, OR, RATIO, worth
 
 IS_TRUE = int(FactorFunction.IS_TRUE)
+COUNT = (LINEAR, RATIO, LOGICAL)
 
 
 class Given(NamedTuple):
@@ -65,12 +66,10 @@ class Terms(NamedTuple):
     def empty(n_field: int, n_coupling: int, n_general: int, n_pairs: int) -> Terms:
         """Room for so many terms of each kind."""
         kinds = (n_field,) * 2 + (n_coupling,) * 3 + (n_general,) + (n_pairs,) * 6
-        types = {"field_coefficient", "coupling_coefficient", "pair_coefficient"}
-        return Terms(
-            *(
-                np.empty(n, np.float32 if name in types else np.int32)
-                for n, name in zip(kinds, Terms._fields, strict=True)
-            )
+        floats = {"field_coefficient", "coupling_coefficient", "pair_coefficient"}
+        return Terms._make(
+            np.empty(n, np.float32 if name in floats else np.int32)
+            for n, name in zip(kinds, Terms._fields, strict=True)
         )
 
 
@@ -110,7 +109,7 @@ def value_of(g, j, v):
 @inlined
 def asked_before(g, start, j, v):
     """Whether an earlier literal of the factor tries the same value of the same variable."""
-    for earlier in range(start, j):
+    for earlier in range(start, j):  # noqa: SIM110 - kernels have no any()
         if g.variable[earlier] == v and value_of(g, earlier, v) == value_of(g, j, v):
             return True
     return False
@@ -122,13 +121,13 @@ def base_of(g, v):
     return 0 if g.cardinality[v] == 2 else -1
 
 
-@compiled
+@inlined
 def asked(g, f, v, to):
     """Worth of factor f with variable v set to a value, all else as it stands in `known`."""
     return worth(g.function[f], g.offsets[f], g.offsets[f + 1], g.variable, g.value, g.clause, g.known, v, to)
 
 
-@compiled
+@inlined
 def add_field(g, f, v, cursors, terms, filling):
     """Terms of a factor in the field of v, its other open variable (if any) standing at its base."""
     if g.function[f] == IS_TRUE and g.offsets[f + 1] - g.offsets[f] == 1:
@@ -143,17 +142,49 @@ def add_field(g, f, v, cursors, terms, filling):
             write_field(g, f, v, to, asked(g, f, v, to) - before, cursors, terms, filling)
 
 
-@compiled
+@inlined
+def slot_of(g, v, to):
+    """Where value `to` of v stands in the field."""
+    return g.slots[g.place[v]] + (0 if g.cardinality[v] == 2 else to)
+
+
+@inlined
+def write(cursor, at, weight, coefficient, weights, coefficients, filling):
+    """One term. returns: where it stands, or -1 while counting. Few arrays: each one handed over costs."""
+    to = cursor[at]
+    cursor[at] = to + 1
+    if not filling:
+        return -1
+    weights[to] = weight
+    coefficients[to] = coefficient
+    return to
+
+
+@inlined
 def write_field(g, f, v, to, change, cursors, terms, filling):
-    """One term: what value `to` of v is worth above the base."""
-    if change == 0.0:
-        return
-    slot = g.slots[g.place[v]] + (0 if g.cardinality[v] == 2 else to)
-    at = cursors.field[slot]
-    cursors.field[slot] += 1
-    if filling:
-        terms.field_weight[at] = g.weight[f]
-        terms.field_coefficient[at] = change * g.scale[f]
+    """What value `to` of v is worth above the base."""
+    if change != 0.0:
+        slot = slot_of(g, v, to)
+        write(
+            cursors.field, slot, g.weight[f], change * g.scale[f], terms.field_weight, terms.field_coefficient, filling
+        )
+
+
+@inlined
+def worth_of_two(function, first, second):
+    """`worth` of a factor that does not count, by whether its two literals are true: most pairs are such."""
+    n_true = int(first) + int(second)
+    if function == IMPLY:
+        return (1.0 if first else -1.0) if second else 0.0
+    if function == IMPLY_MLN:
+        return 0.0 if second and not first else 1.0
+    if function == OR:
+        return 1.0 if n_true > 0 else -1.0
+    if function == EQUAL:
+        return 1.0 if n_true != 1 else -1.0
+    if function == AND_CATEGORICAL:
+        return 1.0 if n_true == 2 else 0.0
+    return 1.0 if n_true == 2 else -1.0
 
 
 @compiled
@@ -184,51 +215,74 @@ def add_pair(g, f, a, b, cursors, terms, filling):
     g.known[a] = -1
 
 
-@compiled
+@inlined
 def write_pair(g, f, v, x, u, y, together, cursors, terms, filling):
     """One term seen from v: what its value x is worth more, above the base, while u has value y."""
-    i = g.place[v]
+    i, w, c = g.place[v], g.weight[f], together * g.scale[f]
     if g.cardinality[v] == 2 and g.cardinality[u] == 2:
-        at = cursors.coupling[i]
-        cursors.coupling[i] += 1
+        at = write(cursors.coupling, i, w, c, terms.coupling_weight, terms.coupling_coefficient, filling)
         if filling:
-            terms.coupling_weight[at] = g.weight[f]
-            terms.coupling_coefficient[at] = together * g.scale[f]
             terms.neighbour[at] = u
         return
-    at = cursors.pair[0]
-    cursors.pair[0] += 1
+    at = write(cursors.pair, 0, w, c, terms.pair_weight, terms.pair_coefficient, filling)
     if filling:
         terms.pair_place[at] = i
         terms.pair_variable[at] = u
         terms.pair_value[at] = y
         terms.pair_changes[at] = 0 if g.cardinality[v] == 2 else x
-        terms.pair_weight[at] = g.weight[f]
-        terms.pair_coefficient[at] = together * g.scale[f]
 
 
 @compiled
 def place_factors(g, cursors, terms, filling, last_seen):
-    """Give each factor to the variables it touches. last_seen: (n,) scratch, -1. O(literals), more if they repeat."""
-    for f in range(len(g.function)):
+    """Give each factor to the variables it touches. last_seen: (n,) scratch, -1. O(literals), more if they repeat.
+
+    Two kinds that most factors are of are done here: calls with all arrays cost more than what they do.
+    """
+    function, offsets, variable, value, place = g.function, g.offsets, g.variable, g.value, g.place
+    slots, cardinality, weight, scale = g.slots, g.cardinality, g.weight, g.scale
+    field, field_weight, field_coefficient = cursors.field, terms.field_weight, terms.field_coefficient
+    coupling, neighbour = cursors.coupling, terms.neighbour
+    coupling_weight, coupling_coefficient = terms.coupling_weight, terms.coupling_coefficient
+    for f in range(len(function)):
         a, b, n_open = -1, -1, 0
-        for j in range(g.offsets[f], g.offsets[f + 1]):
-            v = g.variable[j]
-            if g.place[v] >= 0 and v != a and v != b:
+        start, stop = offsets[f], offsets[f + 1]
+        for j in range(start, stop):
+            v = variable[j]
+            if place[v] >= 0 and v != a and v != b:
                 a, b = (v, b) if n_open == 0 else (a, v)
                 n_open += 1
-        if n_open == 1:
+        if n_open == 0:
+            continue
+        kind, w, s = function[f], weight[f], scale[f]
+        if n_open == 1 and stop == start + 1 and kind == IS_TRUE and cardinality[a] == 2:
+            c = s * (2.0 if value[start] == 1 else -2.0)
+            write(field, slots[place[a]], w, c, field_weight, field_coefficient, filling)
+        elif n_open == 1:
             add_field(g, f, a, cursors, terms, filling)
+        elif n_open == 2 and stop == start + 2 and kind not in COUNT and cardinality[a] + cardinality[b] == 4:
+            x, y, i, k = value[start], value[start + 1], place[a], place[b]
+            neither = worth_of_two(kind, x == 0, y == 0)
+            first = worth_of_two(kind, x == 1, y == 0) - neither
+            second = worth_of_two(kind, x == 0, y == 1) - neither
+            both = worth_of_two(kind, x == 1, y == 1) - neither - first - second
+            if first != 0.0:
+                write(field, slots[i], w, s * first, field_weight, field_coefficient, filling)
+            if second != 0.0:
+                write(field, slots[k], w, s * second, field_weight, field_coefficient, filling)
+            if both != 0.0:
+                at = write(coupling, i, w, s * both, coupling_weight, coupling_coefficient, filling)
+                back = write(coupling, k, w, s * both, coupling_weight, coupling_coefficient, filling)
+                if filling:
+                    neighbour[at], neighbour[back] = b, a
         elif n_open == 2:
             add_pair(g, f, a, b, cursors, terms, filling)
-        elif n_open > 2:
-            for j in range(g.offsets[f], g.offsets[f + 1]):
-                v = g.variable[j]
-                if g.place[v] >= 0 and last_seen[v] != f:
+        else:
+            for j in range(start, stop):
+                v = variable[j]
+                if place[v] >= 0 and last_seen[v] != f:
                     last_seen[v] = f
-                    i = g.place[v]
-                    at = cursors.general[i]
-                    cursors.general[i] += 1
+                    at = cursors.general[place[v]]
+                    cursors.general[place[v]] += 1
                     if filling:
                         terms.general_factor[at] = f
 

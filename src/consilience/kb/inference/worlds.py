@@ -1,9 +1,10 @@
-"""Worlds drawn by Gibbs sampling and kept: one bit a variable where all are Boolean. What incremental inference reads."""
+"""Worlds drawn by Gibbs sampling and kept, one bit a Boolean variable: what incremental inference reads."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.inference.chains import Chain, available_cores
 from consilience.kb.inference.gibbs import chains_of, check_request
-from consilience.kb.inference.structure import Potentials, Structure, potentials, prepare
+from consilience.kb.inference.structure import Potentials, State, Structure, potentials, prepare
 from consilience.progress import working
 
 
@@ -25,7 +26,7 @@ class PackedWorlds:
     [[1, 1], [1, 0]]
     """
 
-    rows: NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.int32]
+    rows: NDArray[Any]
     n_variables: int
     packed: bool
 
@@ -33,28 +34,28 @@ class PackedWorlds:
         return len(self.rows)
 
     @staticmethod
-    def of(worlds: NDArray[np.signedinteger], *, boolean: bool) -> PackedWorlds:
+    def of(worlds: State, *, boolean: bool) -> PackedWorlds:
         """Pack worlds. worlds: (worlds, n). boolean: every value is 0 or 1."""
         rows = np.packbits(worlds.astype(bool), axis=1, bitorder="little") if boolean else worlds
         return PackedWorlds(rows, worlds.shape[1], boolean)
 
-    def get(self, t: int) -> NDArray[np.int8] | NDArray[np.int32]:
+    def get(self, t: int) -> State:
         """World t: (n,) int8, or int32 where a variable has more than 127 values."""
         if not self.packed:
-            return self.rows[t]  # type: ignore[return-value]
+            return self.rows[t]
         return np.unpackbits(self.rows[t], count=self.n_variables, bitorder="little").view(np.int8)
 
-    def unpack(self) -> NDArray[np.int8] | NDArray[np.int32]:
+    def unpack(self) -> State:
         """All worlds: (worlds, n). Eight times the memory, if packed."""
         if not self.packed:
-            return self.rows  # type: ignore[return-value]
+            return self.rows
         return np.unpackbits(self.rows, axis=1, count=self.n_variables, bitorder="little").view(np.int8)
 
-    def of_variables(self, variables: NDArray[np.integer] | list[int]) -> NDArray[np.int8] | NDArray[np.int32]:
+    def of_variables(self, variables: NDArray[np.integer] | list[int]) -> State:
         """Values of these variables in every world: (worlds, len(variables)). Touches nothing else."""
         v = np.asarray(variables, np.int64)
         if not self.packed:
-            return self.rows[:, v]  # type: ignore[return-value]
+            return self.rows[:, v]
         return ((self.rows[:, v >> 3] >> (v & 7).astype(np.uint8)) & 1).view(np.int8)
 
 
@@ -68,7 +69,7 @@ def worlds(
     burn_in: int = 200,
     chains: int = 4,
     structure: Structure | None = None,
-    start: NDArray[np.signedinteger] | None = None,
+    start: State | None = None,
     threads: int | None = None,
 ) -> PackedWorlds:
     """n worlds drawn from the distribution of a graph, clamped evidence among them. World t is of chain t % chains.
