@@ -1,160 +1,207 @@
-"""Files of rows for base relations: CSV, TSV and TSJ, JSON lines, Parquet; held to the relation's declaration.
+"""Files of rows: TSV and TSJ as the published systems wrote them, CSV, JSON lines and Parquet, also compressed.
 
-TSV is as Postgres writes it (`\\N` is NULL, `{a,b}` an array), TSJ has JSON values with tabs between them. In CSV an
-empty cell is NULL. A first line with the names of the columns, in any order, is a header; else values stand in the order
-of the declaration. Frames then go the way of all loaded rows (`load.py`).
+TSV (values as Postgres writes them) and TSJ (values as JSON) have no header and go by position; a first line that
+repeats the names of the columns is skipped. The others go by name.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
-from consilience.errors import DataError, nearest
-from consilience.kb.grounding.functions import row_reader
-from consilience.kb.grounding.load import polars_type
+from consilience.errors import DataError
+from consilience.kb.grounding.load import load, polars_type
 from consilience.kb.grounding.scripts import array, from_tsj, from_tsv
 from consilience.kb.grounding.store import Store
-from consilience.kb.language.tree import Column
-from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.schema import BASE, COUNT, Schema, data_type
-from consilience.progress import track
+from consilience.kb.language.tree import Program
+from consilience.kb.sql.schema import Schema
 
-ENDINGS = (".csv", ".tsv", ".tsj", ".jsonl", ".ndjson", ".parquet")
-TRUTH = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
+TRUTHS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+SUFFIXES = (".tsv", ".tsj", ".csv", ".jsonl", ".ndjson", ".parquet")
 
 
-def read_rows(schema: Schema, relation: str, path: Path) -> pl.DataFrame:
-    """The rows of a file, with the columns of a relation. raises: DataError naming file, line and column."""
-    kind = path.suffix.lower()
-    if kind not in ENDINGS:
-        raise DataError(f"{path.name} has no ending that names a format of rows.\nFix: {nearest(kind, ENDINGS)}")
-    columns = schema.relation(relation).columns
+def load_file(
+    store: Store, program: Program, relation: str, path: str | os.PathLike[str], *, replace: bool = True
+) -> int:
+    """Make the rows of a file the base rows of a relation. Returns how many there are.
+
+    path: .tsv, .tsj, .csv, .jsonl or .parquet; text also with .gz or .bz2 behind.
+    raises: DataError naming file and line of what cannot be read, or column and row of what does not fit.
+    """
+    return load(store, program, relation, read_rows(Schema(program), relation, Path(path)), replace=replace)
+
+
+def read_rows(schema: Schema, relation: str, file: Path) -> pl.DataFrame:
+    """The rows of a file, as the columns of a relation."""
+    names = schema.columns(relation)
+    kind = file.with_suffix("").suffix if file.suffix in (".gz", ".bz2") else file.suffix
+    if kind not in SUFFIXES:
+        raise DataError(
+            f"{file} is of no kind that is read here.\nFix: name it {', '.join(SUFFIXES)}, or load a frame."
+        )
     try:
         if kind == ".parquet":
-            return pl.read_parquet(path)
-        if kind in (".jsonl", ".ndjson"):
-            return _from_lines(path, columns, json.loads, from_text=False)
+            return pl.read_parquet(file)
         if kind == ".csv":
-            return _from_csv(path, columns)
-        return _from_lines(path, columns, from_tsj if kind == ".tsj" else from_tsv, from_text=kind == ".tsv")
-    except FileNotFoundError:
-        raise DataError(f"There is no file {path}.\nFix: check the path.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 at byte {error.start}.\nFix: save it as UTF-8.") from None
-    except pl.exceptions.PolarsError as error:
-        said = str(error).split("\n")[0][:300]
-        raise DataError(f"{path.name} cannot be read: {said}\nFix: correct the file.") from None
+            with _opened(file) as stream:
+                frame = pl.read_csv(stream, infer_schema=False)
+            return _typed(schema, relation, frame, empty_is_null=True, where=file)
+        with _opened(file) as stream:
+            if kind in (".jsonl", ".ndjson"):
+                return _from_objects(schema, relation, stream, file)
+            read = from_tsj if kind == ".tsj" else _fast_tsv
+            columns = _by_position(stream, read, names, file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}\nFix: check the path.") from None
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {str(error)[:300]}\nFix: correct the file.") from None
+    if kind == ".tsv":
+        texts = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
+        return _typed(schema, relation, texts, empty_is_null=False, where=file)
+    return _from_values(schema, relation, dict(zip(names, columns, strict=True)), file)
 
 
-def _from_lines(
-    path: Path, columns: tuple[Column, ...], read: Callable[[str], Any], *, from_text: bool
-) -> pl.DataFrame:
-    """Rows from lines of their own."""
-    names = [c.name for c in columns]
-    order: list[int] | None = None
-    turn = row_reader(columns, from_text=from_text)
+def _opened(file: Path) -> IO[bytes]:
+    if file.suffix == ".gz":
+        return gzip.open(file)  # type: ignore[return-value]
+    return bz2.open(file) if file.suffix == ".bz2" else file.open("rb")
+
+
+def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline="\n"), 1):
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _fast_tsv(line: str) -> list[Any]:
+    return from_tsv(line) if "\\" in line else line.split("\t")
+
+
+def _by_position(
+    stream: IO[bytes], read: Callable[[str], list[Any]], names: tuple[str, ...], file: Path
+) -> list[list[Any]]:
     rows: list[list[Any]] = []
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(track(file, f"reading {path.name}"), 1):
-            text = line.rstrip("\r\n")
-            if not text:
+    for number, line in _lines(stream):
+        if not line and len(names) > 1:
+            continue
+        try:
+            row = read(line)
+        except ValueError as error:
+            if number == 1 and line.split("\t") == list(names):
                 continue
-            try:
-                row = read(text)
-                if number == 1 and isinstance(row, list) and sorted(map(str, row)) == sorted(names):
-                    order = [row.index(name) for name in names]
-                    continue
-                rows.append(turn([row[i] for i in order] if order is not None else row))
-            except (ValueError, TypeError, IndexError) as error:
-                raise DataError(f"{path.name}, line {number}: {error}.\nFix: correct the line.") from None
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    return pl.DataFrame(
-        [pl.Series(c.name, list(v), dtype=_kind(c), strict=False) for c, v in zip(columns, values, strict=True)]
-    )
+            raise DataError(f"{file}, line {number}: {error}: {line[:120]!r}\nFix: correct the line.") from None
+        if number == 1 and row == list(names):
+            continue
+        if len(row) != len(names):
+            raise DataError(
+                f"{file}, line {number} has {len(row)} values, not {len(names)} ({', '.join(names)}).\n"
+                "Fix: put a tab between values, and write a tab inside one as \\t."
+            )
+        rows.append(row)
+    return [list(c) for c in zip(*rows, strict=True)] if rows else [[] for _ in names]
 
 
-def _from_csv(path: Path, columns: tuple[Column, ...]) -> pl.DataFrame:
-    if path.stat().st_size == 0:
-        return pl.DataFrame({c.name: pl.Series(c.name, [], dtype=_kind(c)) for c in columns})
-    found = pl.read_csv(path, has_header=False, infer_schema=False, truncate_ragged_lines=False)
-    names = [c.name for c in columns]
-    first = ["" if x is None else x.strip().removeprefix("\ufeff") for x in found.row(0)]
-    if set(names) <= set(first):
-        if extra := [x for x in first if x not in names]:
-            raise DataError(f"{path.name} has a column {extra[0]!r}.\nFix: {nearest(extra[0], names)}")
-        found = found[1:]
-        found.columns = first
-    elif len(first) != len(names):
+def _from_objects(schema: Schema, relation: str, stream: IO[bytes], file: Path) -> pl.DataFrame:
+    names = schema.columns(relation)
+    columns: dict[str, list[Any]] = {n: [] for n in names}
+    for number, line in _lines(stream):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{file}, line {number}: {error}: {line[:120]!r}\nFix: correct the line.") from None
+        if not isinstance(row, dict) or not row.keys() <= columns.keys():
+            what = f"a column {next(k for k in row if k not in columns)!r}" if isinstance(row, dict) else "no names"
+            raise DataError(f"{file}, line {number} has {what}.\nFix: {relation} has {', '.join(names)}.")
+        for name in names:
+            columns[name].append(row.get(name))
+    return _from_values(schema, relation, columns, file)
+
+
+def _from_values(schema: Schema, relation: str, columns: dict[str, list[Any]], file: Path) -> pl.DataFrame:
+    """A frame of values as JSON has them."""
+    made = []
+    for name, kind in zip(schema.columns(relation), schema.types(relation), strict=True):
+        written = kind.sql("duckdb") if kind is not None else "TEXT"
+        values = columns[name]
+        if written == "JSON":
+            values = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+        wanted = polars_type(written)
+        try:
+            made.append(pl.Series(name, values, dtype=wanted, strict=True))
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+            made.append(_untyped(name, values, written, file))
+    return pl.DataFrame(made)
+
+
+def _untyped(name: str, values: list[Any], written: str, file: Path) -> pl.Series:
+    """A column that is not as declared as it comes, for `load` to say what is wrong, or to convert."""
+    try:
+        return pl.Series(name, values, strict=True)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
         raise DataError(
-            f"{path.name} has {len(first)} columns, and its first line does not name those of the relation.\n"
-            f"Fix: begin it with {','.join(names)}"
-        )
-    else:
-        found.columns = names
-    offset = 1 if found.height == 0 or set(names) <= set(first) else 0
-    return found.select(_cells(path, found[c.name], c, offset) for c in columns)
+            f"{file}: column {name!r} is declared {written}, but has values of several other kinds.\n"
+            "Fix: correct the values, or declare the column as json."
+        ) from None
 
 
-def _cells(path: Path, cells: pl.Series, declared: Column, offset: int) -> pl.Series:
-    """Texts of one column as values of its type."""
-    kind = _kind(declared)
-    if kind == pl.String:
-        return cells
-    if isinstance(kind, pl.List):
-        turn = row_reader((declared,), from_text=True)
-        made = cells.map_elements(lambda x: turn([_list(x)])[0], return_dtype=kind)
-    elif kind == pl.Boolean:
-        made = cells.str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
-    elif kind.is_temporal():
-        made = cells.str.to_datetime(strict=False).cast(kind) if kind != pl.Date else cells.str.to_date(strict=False)
+def _typed(schema: Schema, relation: str, frame: pl.DataFrame, *, empty_is_null: bool, where: Path) -> pl.DataFrame:
+    """A frame of texts with each column as declared."""
+    types = dict(zip(schema.columns(relation), schema.types(relation), strict=True))
+    made = []
+    for name in frame.columns:
+        kind = types.get(name)
+        written = kind.sql("duckdb") if kind is not None else "TEXT"
+        made.append(_parsed(frame[name], written, empty_is_null, where))
+    return pl.DataFrame(made)
+
+
+def _parsed(texts: pl.Series, written: str, empty_is_null: bool, where: Path) -> pl.Series:
+    wanted = polars_type(written)
+    if wanted == pl.String:
+        return texts
+    if empty_is_null:
+        texts = pl.select(pl.when(texts != "").then(texts).alias(texts.name)).to_series()
+    if isinstance(wanted, pl.List):
+        return _arrays(texts, wanted, where)
+    if wanted == pl.Boolean:
+        made = texts.str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.Boolean)
     else:
-        made = cells.str.strip_chars().cast(kind, strict=False)
-    wrong = (made.is_null() & cells.is_not_null()).arg_true()
-    if len(wrong):
-        line = int(wrong[0]) + offset + 1
+        made = texts.str.strip_chars().cast(wanted, strict=False)
+    _refuse_lost(texts, made, written, where)
+    return made
+
+
+def _refuse_lost(texts: pl.Series, made: pl.Series, written: str, where: Path) -> None:
+    lost = made.is_null() & texts.is_not_null()
+    if lost.any():
+        row = lost.arg_true()[0]
         raise DataError(
-            f"{path.name}, line {line}: {cells[int(wrong[0])]!r} in column {declared.name!r}, which is declared "
-            f"{declared.type}.\nFix: correct the cell, or declare the column with another type."
+            f"{where}: row {row} has {texts[row]!r} in column {texts.name!r}, which is declared {written}.\n"
+            "Fix: correct the value, or declare the column with another type."
         )
-    return made.alias(declared.name)
 
 
-def _list(text: str) -> list[Any]:
-    """An array as JSON or as Postgres writes it."""
-    found = json.loads(text) if text.startswith("[") else array(text)
-    return found if isinstance(found, list) else [found]
-
-
-def _kind(declared: Column) -> pl.DataType:
-    return polars_type(data_type(declared.type, declared.place).sql("duckdb"))
-
-
-def row_difference(
-    store: Store, schema: Schema, relation: str, rows: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """How rows differ, as a bag, from those a base relation has: rows that came, rows that went.
-
-    rows: fitted to the relation. O(rows of both).
-    """
-    from sqlglot import exp
-
-    names = list(schema.columns(relation))
-    if not store.has_table(BASE, relation):
-        return rows, rows.clear()
-    stands = exp.select(*(column(n) for n in names), column(COUNT)).from_(table(relation, BASE))
-    had = store.frame(stands)
-    wanted = rows.with_columns(pl.lit(1, pl.Int64).alias(COUNT))
-    both = pl.concat([wanted, had.with_columns(-pl.col(COUNT)).cast(dict(wanted.schema))])  # type: ignore[arg-type]
-    balance = both.group_by(names, maintain_order=True).agg(pl.col(COUNT).sum())
-    came, went = (balance.filter(sign * pl.col(COUNT) > 0) for sign in (1, -1))
-    return _repeated(came), _repeated(went)
-
-
-def _repeated(balance: pl.DataFrame) -> pl.DataFrame:
-    places = [i for i, n in enumerate(balance[COUNT].abs().to_list()) for _ in range(n)]
-    return balance.drop(COUNT)[places]
+def _arrays(texts: pl.Series, wanted: pl.List, where: Path) -> pl.Series:
+    found: list[Any] = []
+    for row, text in enumerate(texts):
+        try:
+            found.append(None if text is None else json.loads(text) if text.lstrip().startswith("[") else array(text))
+        except ValueError:
+            raise DataError(
+                f"{where}: row {row} has {text[:80]!r} in column {texts.name!r}, which is no array.\n"
+                "Fix: write it as {a,b} or [a, b]."
+            ) from None
+    inner = wanted.inner
+    strings = pl.Series(texts.name, found, dtype=pl.List(pl.String), strict=False)
+    made = strings if inner == pl.String else strings.cast(wanted, strict=False)
+    _refuse_lost(texts, made, f"an array of {inner}", where)
+    return made
