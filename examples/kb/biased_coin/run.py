@@ -29,7 +29,7 @@ def found() -> tuple[float, dict[int, float]]:
     kb.load("saw", pl.DataFrame({"id": range(seen), "was_heads": [True] * HEADS + [False] * TAILS}))
     kb.run(seed=0, l2=L2)
     rows = kb.marginals("heads").filter(pl.col("id") >= seen).iter_rows(named=True)
-    return float(kb.weights()["weight"][0]), {row["id"]: row["probability"] for row in rows}
+    return float(kb.weights()["value"][0]), {row["id"]: row["probability"] for row in rows}
 
 
 def expected() -> tuple[float, float]:

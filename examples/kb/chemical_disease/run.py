@@ -171,10 +171,11 @@ def knowledge_base(program: Sequence[str], seed: int = 0) -> Callable[[Sequence[
     """Facts with their marginals from a knowledge base with these files as its program."""
 
     def scores(taught: Sequence[Document], documents: Sequence[Document]) -> Scores:
-        kb = cs.KnowledgeBase("\n".join((HERE / name).read_text() for name in program))
+        text = "\n".join((HERE / name).read_text() for name in program)
+        kb = cs.KnowledgeBase(text, allow_code=True, folder=HERE)
         for relation, frame in relations(taught, documents).items():
             kb.load(relation, frame)
-        kb.run(seed=seed, l2=L2, allow_code=True)
+        kb.run(seed=seed, l2=L2)
         found = kb.marginals("causes")
         return {tuple(row[:3]): row[3] for row in found.select(*PAIR, "probability").iter_rows()}
 

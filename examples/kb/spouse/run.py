@@ -60,7 +60,7 @@ def main() -> None:
     print("the likeliest couples")
     print(couples(kb).head(15))
     print("what speaks for and against")
-    weights = kb.weights().sort("weight", descending=True)
+    weights = kb.weights().sort("value", descending=True)
     print(pl.concat([weights.head(10), weights.tail(10)]))
     calibration = kb.calibration("has_spouse")
     print(calibration)
@@ -74,10 +74,10 @@ def spouses(folder: Path | None, seed: int = 0) -> KnowledgeBase:
         sentences, known = sample.sentences(), sample.COUPLES
     else:
         sentences, known = list(read_sentences(folder / SENTENCES)), list(read_couples(folder / COUPLES))
-    kb = cs.KnowledgeBase((HERE / "app.ddlog").read_text())
+    kb = cs.KnowledgeBase((HERE / "app.ddlog").read_text(), allow_code=True, folder=HERE)
     kb.load("sentence", pl.DataFrame(sentences, schema=SCHEMA, orient="row"))
     kb.load("known_couple", pl.DataFrame(known, schema={"one": pl.String, "other": pl.String}, orient="row"))
-    kb.run(seed=seed, holdout=0.25, allow_code=True)
+    kb.run(seed=seed, holdout=0.25)
     return kb
 
 
