@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from consilience.end_models.model_function import model as model
     from consilience.end_models.report import Report as Report
     from consilience.end_models.text_classifier import TextClassifier as TextClassifier
+    from consilience.kb.knowledge_base import KnowledgeBase as KnowledgeBase
     from consilience.label_models.choose import LabelModel as LabelModel
     from consilience.label_models.dawid_skene import DawidSkene as DawidSkene
     from consilience.label_models.majority import MajorityVote as MajorityVote
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "DawidSkene": "label_models.dawid_skene",
+    "KnowledgeBase": "kb.knowledge_base",
     "LabelMatrix": "labeling.matrix",
     "LabelModel": "label_models.choose",
     "LabelingFunction": "labeling.function",

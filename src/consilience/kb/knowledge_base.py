@@ -19,7 +19,8 @@ import polars as pl
 from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.graph.change import GraphChange
 from consilience.kb.grounding.delta import UpdateReport, update
-from consilience.kb.grounding.files import read_rows, row_difference
+from consilience.kb.grounding.differences import row_difference
+from consilience.kb.grounding.files import read_rows
 from consilience.kb.grounding.ground import GroundReport, ground
 from consilience.kb.grounding.load import fitted, load
 from consilience.kb.grounding.remembered import function_fingerprints, remember

@@ -17,6 +17,7 @@ from consilience.kb.graph.change import GraphChange
 from consilience.kb.graph.components import components
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.graph.subgraph import subgraph
+from consilience.kb.grounding.answers import save_weights, weight_table
 from consilience.kb.grounding.arrays import LoadedGraph, load_graph
 from consilience.kb.grounding.store import Store
 from consilience.kb.inference.ladder import EngineLine, InferenceReport, InferenceSettings, infer
@@ -127,21 +128,14 @@ class Memory:
 
     def weights(self, program: Program, rule: str | None) -> pl.DataFrame:
         """Weights, the heaviest first, and how many factors have each."""
-        loaded = self.graph(program)
-        factors = np.bincount(loaded.graph.factors.weight, minlength=loaded.graph.n_weights)
-        book = self.store.frame("SELECT position, rule, description, value, is_fixed FROM _kb.weights")
+        book = weight_table(self.store, program)
         if rule is not None:
-            known = book["rule"].unique().to_list()
+            known = book["rule"].unique().sort().to_list()
             if rule not in known:
                 raise ProgramError(f"There is no rule {rule!r} with weights.\nFix: {nearest(rule, known)}")
             book = book.filter(pl.col("rule") == rule)
-        return (
-            book.with_columns(pl.Series("factors", factors[book["position"].to_numpy()], pl.Int64))
-            .sort(pl.col("value").abs(), "description", descending=[True, False])
-            .select(
-                "rule", pl.col("description").alias("weight"), "value", pl.col("is_fixed").alias("fixed"), "factors"
-            )
-        )
+        named = {"description": "weight", "is_fixed": "fixed", "n_factors": "factors"}
+        return book.rename(named).select("rule", "weight", "value", "fixed", "factors")
 
     def _note(self, name: str) -> str | None:
         found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])
@@ -186,15 +180,6 @@ def _neighbours(graph: FactorGraph, variables: NDArray[np.int32]) -> NDArray[np.
     shares = np.zeros(graph.n_factors, bool)
     shares[of[mine]] = True
     return graph.factors.variable[shares[of]]
-
-
-def save_weights(store: Store, weights: NDArray[np.float64]) -> None:
-    """Write the values of weights, (W,) by position."""
-    frame = pl.DataFrame({"position": np.arange(len(weights), dtype=np.int32), "value": weights})
-    with store.transaction(), store.reading(frame, "learned"):
-        store.execute(
-            "UPDATE _kb.weights SET value = l.value FROM learned l WHERE weights.position = l.position AND NOT is_fixed"
-        )
 
 
 def _engines(report: InferenceReport) -> str:

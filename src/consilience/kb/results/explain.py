@@ -21,10 +21,10 @@ from consilience.kb.grounding.store import Store
 from consilience.kb.language.tree import Inference, Program, Relation
 from consilience.kb.results.kept import facts_of, variable_relation
 from consilience.kb.results.pushes import Push, pushes
-from consilience.kb.sql.bindings import bindings_query
+from consilience.kb.sql.bindings import binding_queries
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.rules import rule_name
-from consilience.kb.sql.schema import ID, POSITION, VALUE, VALUES, VARIABLES, Schema
+from consilience.kb.sql.schema import COUNT, ID, POSITION, VALUE, VALUES, VARIABLES, Schema
 from consilience.views import View
 
 N_ROWS = 5  # rows shown for each rule
@@ -212,16 +212,15 @@ def _rows_behind(
 ) -> pl.DataFrame:
     """Some rows of a rule's body that make it bear on the fact."""
     rules = [r for r in program.rules if isinstance(r, Inference) and rule_name(r) == name]
+    key = {k: fact[k] for k in relation.keys}
     frames = []
     for rule in rules:
-        for i, literal in enumerate(rule.literals):
-            if literal.atom.relation == relation.name:
-                key = {k: fact[k] for k in relation.keys}
-                for which in range(max(len(rule.bodies), 1)):
-                    frames.append(store.frame(*bindings_query(schema, rule, i, key, which=which, limit=N_ROWS)))
-    return (
-        pl.concat(frames, how="diagonal_relaxed").unique(maintain_order=True).head(N_ROWS) if frames else pl.DataFrame()
-    )
+        places = [i for i, literal in enumerate(rule.literals) if literal.atom.relation == relation.name]
+        for query, params in (found for i in places for found in binding_queries(schema, rule, key, literal=i)):
+            frames.append(store.frame(query.limit(N_ROWS), params).drop(COUNT))
+    frames = [frame for frame in frames if frame.width]
+    together = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+    return together.unique(maintain_order=True).head(N_ROWS)
 
 
 def _short(value: Any) -> str:
