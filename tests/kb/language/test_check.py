@@ -211,10 +211,10 @@ BROKEN = [
     ("@weight(1) T(x) :- S(x).", 1, 12, "Relation 'T' is neither"),
     ("H(x) :- R(x).", 1, 9, "'R' has 2 columns, and here 1.*write R\\(a, b\\)"),
     ("R(x) :- S(x).", 1, 1, "'R' has 2 columns, and here 1"),
-    ("H(x) :- S(x). H(x, x) :- S(x).", 1, 1, "'H' has 1 column, and here 2"),
+    ("H(x) :- S(x). H(x, x) :- S(x).", 1, 15, "'H' has 1 column, and here 2"),
     ("S() :- TRUE.", 1, 1, "'S' has 1 column, and here 0"),
-    ("S += g(x) :- S(x).", 1, 1, "Function 'g' is not declared.*'f'"),
-    ("S += f(x) :- S(x).", 1, 1, "Function 'f' takes 2 values, and here 1.*\\(a, b\\)"),
+    ("K += g(x) :- S(x).", 1, 1, "Function 'g' is not declared.*'f'"),
+    ("K += f(x) :- S(x).", 1, 1, "Function 'f' takes 2 values, and here 1.*\\(a, b\\)"),
     ("R += f(x, x) :- S(x).", 1, 1, "'f' returns 1 column, and 'R' has 2 columns"),
     ("S(x) = TRUE :- R(x, _).", 1, 1, "'S' is labelled, but is not declared to hold.*S\\?\\(a int\\)"),
     ("@weight(1) S(x) :- R(x, _).", 1, 12, "'S' is inferred, but is not declared"),
@@ -222,7 +222,7 @@ BROKEN = [
     ("@weight(1) H(x) :- S(x). H(x) :- S(x).", 1, 12, "'H' is inferred, but"),
     ("H(y) :- S(x).", 1, 3, "Variable 'y' is not bound"),
     ("H(x) :- S(x), y > 1.", 1, 15, "Variable 'y' is not bound"),
-    ("H(xx) :- R(xy, _).", 1, 3, "Did you mean 'xy'"),
+    ("H(word1) :- R(word_1, _).", 1, 3, "Did you mean 'word_1'"),
     ("H(x) :- S(x + 1).", 1, 3, "Variable 'x' is not bound"),
     ("H(y) :- S(x), y = x + 1.", 1, 3, "`=` compares and binds nothing"),
     ("H(x, y) :- S(x), EXISTS[R(x, y)].", 1, 6, "keep their variables to themselves"),
@@ -235,13 +235,13 @@ BROKEN = [
     ("P(x) = l :- S(x).", 1, 8, "Variable 'l' is not bound"),
     ("P(x) = TRUE @ l :- S(x).", 1, 15, "Variable 'l' is not bound"),
     ("P(x) = TRUE :- TRUE.", 1, 3, "Variable 'x' is not bound"),
-    ("S += f(x, y) :- S(x).", 1, 11, "Variable 'y' is not bound"),
+    ("K += f(x, y) :- S(x).", 1, 11, "Variable 'y' is not bound"),
     ("P(x) = 1 :- S(x).", 1, 8, "A label is TRUE, FALSE or NULL"),
     ("P(x) = TRUE @ 2 :- S(x).", 1, 15, "between 0 and 1"),
     ("P(x) = Q(x) :- S(x).", 1, 8, "'Q' is a relation.*@weight"),
     ("@weight(1, 2) P(x) :- S(x).", 1, 12, "more than one constant"),
     ('@name("n") @weight(1) P(x) :- S(x).\n@name("n") @weight(2) P(x) :- S(x).', 2, 23, "The name 'n' belongs to 2"),
-    ("T(a int).\nT(b int).", 2, 1, "Relation 'T' is declared twice \\(first on line 1\\)"),
+    ("T(a int).\nT(b int).", 2, 1, "Relation 'T' is declared twice \\(first on line 3\\)"),
     ("T(a int). t(b int).", 1, 11, "'T' and 't' differ only in capitals"),
     ("T(a int). t(x) :- S(x).", 1, 11, "'T' and 't' differ only in capitals"),
     ("T(a int, a int).", 1, 10, "has the column 'a' twice"),
@@ -250,7 +250,7 @@ BROKEN = [
     ('function f over (a int) returns (a int) implementation "m:f".', 1, 1, "Function 'f' is declared twice"),
     ('function g over rows like T returns (a int) implementation "m:f".', 1, 1, "rows like 'T', and no such"),
     ('function g over (a int, a int) returns (a int) implementation "m:f".', 1, 25, "has the column 'a' twice"),
-    ('function g over (a int) returns (a int) implementation "udf/f.py".', 1, 1, "names no Python function: 'udf/f.py'"),
+    ('function g over (a int) returns (a int) implementation "udf/f.py".', 1, 1, "no Python function: 'udf/f.py'"),
     ('function g over (a int) returns (a int) implementation " " handles tsj lines.', 1, 1, "has no command"),
     ("H(x) :- S(x), OPTIONAL[x > 1].", 1, 15, "OPTIONAL holds one relation, and here 0"),
     ("H(x) :- S(x), OPTIONAL[S(x), S(x)].", 1, 15, "OPTIONAL holds one relation, and here 2"),
@@ -283,7 +283,7 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_text():
     with pytest.raises(ProgramError) as found:
         check(parse("H(y) :- S(x).\n@weight(w) Q(x) :- R(x).\nR(a int, a int).", name="app"))
     message = str(found.value)
-    assert message.startswith("app: 5 problems.\n\n")
+    assert message.startswith("app: 6 problems.\n\n")
     lines = [line for line in message.splitlines() if line.startswith("app, line")]
     assert [line.split(":")[0] for line in lines] == [
         "app, line 1, column 3",
@@ -292,7 +292,7 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_text():
         "app, line 2, column 12",
         "app, line 2, column 20",
         "app, line 3, column 10",
-    ][: len(lines)]
+    ]
 
 
 def test_very_many_problems_are_counted():
@@ -313,7 +313,7 @@ def test_trees_that_no_text_makes():
     ]:
         with pytest.raises(ProgramError, match=said):
             check(t.Program((*parse(BASE).statements, statement)))
-    with pytest.raises(ProgramError, match="finite|can't say the number"):
+    with pytest.raises(ProgramError, match=r"finite|can't say the number"):
         check(t.Program((*parse(BASE).statements, endless)))
 
 
