@@ -6,13 +6,11 @@ from hypothesis import strategies as st
 
 from consilience.kb.language import tree as t
 
-RESERVED = {"if", "then", "else", "end", "TRUE", "FALSE", "NULL", "LIKE", "IS", "NOT", "EXISTS", "OPTIONAL", "ALL"}
-RESERVED |= {"function", "_"}
+RESERVED = {"if", "TRUE", "FALSE", "NULL", "NOT", "EXISTS", "OPTIONAL", "ALL", "function", "_"}
 
+SOME = "x y p1 v rows like over lines handles tsj end then else LIKE IS _a iffy endless é"
 words = st.one_of(
-    st.sampled_from(
-        ["x", "y", "p1", "v", "rows", "like", "over", "lines", "handles", "tsj", "_a", "iffy", "endless", "é"]
-    ),
+    st.sampled_from(SOME.split(" ")),
     st.from_regex(r"[a-zA-Zñ][a-z_0-9]{0,4}", fullmatch=True).filter(lambda w: w not in RESERVED),
 )
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)

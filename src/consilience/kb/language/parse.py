@@ -87,9 +87,7 @@ def _refuse_unwritable(source: Source) -> None:
 # What may come next, in the order in which it is said, and what stands for it in the grammar.
 _WORDS: dict[str, set[str]] = {
     "a value": {"STRING", "INT", "FLOAT", "NULL"},
-    "a name": {"NAME"},
-    "a string": {"STRING"},
-    "a whole number": {"INT"},
+    "a relation, function or rule": {"_FUNCTION"},
     "'.'": {"_DOT"},
     "','": {"_COMMA"},
     "')'": {"_RPAR"},
@@ -99,7 +97,6 @@ _WORDS: dict[str, set[str]] = {
     "':-'": {"_DERIVES"},
     "'?-'": {"_ASKS"},
     "'=>'": {"_IMPLIES"},
-    "'='": {"_EQUAL"},
     "'then'": {"_THEN"},
     "'else'": {"_ELSE"},
     "'end'": {"_END"},
@@ -110,8 +107,12 @@ _WORDS: dict[str, set[str]] = {
     "'like'": {"_LIKE_ROWS"},
     "'handles'": {"_HANDLES"},
     "'lines'": {"_LINES"},
+    "a comparison": {"LESS", "_EQUAL"},
+    "'='": {"_EQUAL"},
     "an operator": {"PLUS", "STAR"},
-    "a comparison": {"LESS"},
+    "a string": {"STRING"},
+    "a whole number": {"INT"},
+    "a name": {"NAME"},
 }
 _HIDDEN = {"_LSQB", "_LPAR", "INT", "STRING", "NAME"}  # not said beside what is likelier
 
@@ -174,10 +175,8 @@ def _listed(expected: set[str]) -> str:
             said.append(words)
             left -= terminals
             if words == "a value":
-                left -= {"NAME", *_HIDDEN}
-    if not said:
-        said = ["a relation, function or rule"] if "_FUNCTION" in expected else ["something else"]
-    said = said[:6]
+                left -= _HIDDEN
+    said = said[:6] or ["something else"]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"
 
 
@@ -189,7 +188,7 @@ def _habit(source: Source, at: int, word: str) -> str | None:
         return _HABITS[word.lower()]
     for start in (at, at - 1):
         sign = source.text[max(start, 0) : start + 2]
-        if sign in _HABITS:
+        if sign in _HABITS and not sign.isalnum():
             return _HABITS[sign]
     return None
 
@@ -208,4 +207,6 @@ def _advice(expected: set[str], source: Source, at: int, place: Place) -> str:
         return (
             'a function ends with `implementation "module:function"` or `implementation "command" handles tsj lines`.'
         )
-    return f"look at what stands just before column {place.column}."
+    if "_DERIVES" in expected and source.text[at] == ".":
+        return "a rule goes on with `:- body.`; a declaration gives each column a type: `R(a text).`"
+    return f"write {_listed(expected)} at column {place.column}, or look at what stands before it."

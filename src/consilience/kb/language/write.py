@@ -219,7 +219,7 @@ def _choice(node: t.Choice) -> str:
     if node.otherwise is not None:
         text = expression(node.otherwise)
         # `else if` without parentheses goes on with the same choice
-        rest = f" else ({text})" if isinstance(node.otherwise, t.Choice) else f" else {text}"
+        rest = f" else ({text})" if text.startswith("if ") else f" else {text}"
     return f"{' else '.join(cases)}{rest} end"
 
 
