@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from consilience.engines.compiled import compiled, inlined
+from consilience.engines.compiled import compiled
 from consilience.kb.graph.factor_graph import OPEN, FactorFunction
 from consilience.kb.graph.worth import counted, worth_of
 
@@ -60,7 +60,7 @@ def can_be_wide(g, f, n_open):
     return literals == n_open
 
 
-@inlined
+@compiled
 def log_add(a, b):
     """log(exp(a) + exp(b)), where either may be minus infinity."""
     top, low = max(a, b), min(a, b)
@@ -78,7 +78,7 @@ def share(values, start, k, asked):
     return rest - whole, values[start + asked] - whole, whole
 
 
-@inlined
+@compiled
 def grouped_worth(function, head, n, n_groups):
     """W[head][n]: worth of a factor whose head is true or not, and n of whose groups are."""
     if function >= LINEAR and function <= LOGICAL:
