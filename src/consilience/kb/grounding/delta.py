@@ -218,4 +218,4 @@ def _mark_steps(
 
 def _drop_temporary(store: Store) -> None:
     for (name,) in store.rows("SELECT table_name FROM duckdb_tables() WHERE temporary"):
-        store.execute(exp.Drop(this=temporary(name), kind="TABLE", exists=True))
+        store.drop(temporary(name))
