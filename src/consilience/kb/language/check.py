@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from consilience.errors import nearest
@@ -18,6 +17,14 @@ from consilience.kb.language.bindings import bound_by, check_bindings
 from consilience.kb.language.schema import Findings, check_declarations, implied_relations, refuse_twins, resolve_rows
 from consilience.kb.language.trouble import quoted
 from consilience.kb.language.walk import atoms, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Relations and functions by name, looked up once for all rules."""
+
+    relations: dict[str, t.Relation]
+    functions: dict[str, t.Function]
 
 
 def check(program: t.Program) -> t.Program:
@@ -39,9 +46,10 @@ def check(program: t.Program) -> t.Program:
     check_declarations(program, findings)
     program = resolve_rows(program, findings)
     program = replace(program, statements=(*program.statements, *implied_relations(program)))
-    refuse_twins(program.relations.values(), findings)
+    known = Known(program.relations, program.functions)
+    refuse_twins(known.relations.values(), findings)
     for rule in program.rules:
-        _check_rule(rule, program, findings)
+        _check_rule(rule, known, findings)
     _refuse_repeated_names(program, findings)
     _refuse_recursion(program, findings)
     findings.stop()
@@ -66,12 +74,13 @@ def check_query(query: t.Query, program: t.Program) -> t.Query:
     findings.stop()
     whole = t.Program((*program.statements, *query.rules))
     whole = t.Program((*whole.statements, *implied_relations(whole)))
-    refuse_twins(whole.relations.values(), findings)
+    known = Known(whole.relations, whole.functions)
+    refuse_twins(known.relations.values(), findings)
     for rule in query.rules:
-        _check_rule(rule, whole, findings)
+        _check_rule(rule, known, findings)
     _refuse_recursion(whole, findings)
     query = _with_terms(query, findings)
-    _check_body(query, whole, findings)
+    _check_body(query, known, findings)
     check_bindings(query, findings)
     findings.stop()
     return query
@@ -132,38 +141,38 @@ def _read_by(rule: t.Rule) -> set[str]:
 # One rule ------------------------------------------------------------------------------------------------------------
 
 
-def _check_rule(rule: t.Rule, program: t.Program, findings: Findings) -> None:
-    _check_body(rule, program, findings)
+def _check_rule(rule: t.Rule, known: Known, findings: Findings) -> None:
+    _check_body(rule, known, findings)
     check_bindings(rule, findings)
     if isinstance(rule, t.Derivation):
-        _check_atom(rule.head, rule, program, findings)
+        _check_atom(rule.head, rule, known, findings)
     elif isinstance(rule, t.FunctionCall):
-        _check_call(rule, program, findings)
+        _check_call(rule, known, findings)
     elif isinstance(rule, t.Supervision):
-        _check_variable(rule.head, rule, program, findings)
-        _check_label(rule, program, findings)
+        _check_variable(rule.head, rule, known, findings)
+        _check_label(rule, known, findings)
     else:
         for literal in rule.literals:
-            _check_variable(literal.atom, rule, program, findings)
+            _check_variable(literal.atom, rule, known, findings)
         _check_inference(rule, findings)
     limit = getattr(rule, "limit", None)
     if limit is not None and limit < 0:
         findings.add(rule, f"The limit {limit} is negative.", "write a number of rows.", statement=rule)
 
 
-def _check_body(rule: t.Rule | t.Query, program: t.Program, findings: Findings) -> None:
+def _check_body(rule: t.Rule | t.Query, known: Known, findings: Findings) -> None:
     for node in walk(rule.bodies):
         if isinstance(node, t.Atom):
-            _check_atom(node, rule, program, findings)
+            _check_atom(node, rule, known, findings)
         elif isinstance(node, t.Quantified):
             _check_quantified(node, rule, findings)
 
 
-def _check_atom(atom: t.Atom, rule: t.Rule | t.Query, program: t.Program, findings: Findings) -> None:
-    relation = program.relations.get(atom.relation)
+def _check_atom(atom: t.Atom, rule: t.Rule | t.Query, known: Known, findings: Findings) -> None:
+    relation = known.relations.get(atom.relation)
     if relation is None:
         fact = f"Relation {quoted(atom.relation)} is neither declared nor derived."
-        fix = f"declare it. {nearest(atom.relation, program.relations)}"
+        fix = f"declare it. {nearest(atom.relation, known.relations)}"
         if "Did you mean" not in fix and atom in atoms(rule.bodies):
             fix += f" If it is a function of SQL, put it in brackets: `[{atom.relation}(...)]`."
         findings.add(atom, fact, fix, statement=rule)
@@ -189,10 +198,10 @@ def _check_quantified(node: t.Quantified, rule: t.Rule | t.Query, findings: Find
         findings.add(node, f"{word} holds no relation.", "put a relation in it, or drop it.", statement=rule)
 
 
-def _check_variable(atom: t.Atom, rule: t.Supervision | t.Inference, program: t.Program, findings: Findings) -> None:
+def _check_variable(atom: t.Atom, rule: t.Supervision | t.Inference, known: Known, findings: Findings) -> None:
     """A relation in the head of a rule that labels or infers holds random variables."""
-    _check_atom(atom, rule, program, findings)
-    relation = program.relations.get(atom.relation)
+    _check_atom(atom, rule, known, findings)
+    relation = known.relations.get(atom.relation)
     if relation is not None and not relation.is_variable:
         what = "labelled" if isinstance(rule, t.Supervision) else "inferred"
         declared = ", ".join(f"{c.name} {c.type or 'text'}" for c in relation.columns)
@@ -200,12 +209,12 @@ def _check_variable(atom: t.Atom, rule: t.Supervision | t.Inference, program: t.
         findings.add(atom, fact, f"declare it with `?`: {atom.relation}?({declared}).", statement=rule)
 
 
-def _check_call(rule: t.FunctionCall, program: t.Program, findings: Findings) -> None:
-    function = program.functions.get(rule.function)
+def _check_call(rule: t.FunctionCall, known: Known, findings: Findings) -> None:
+    function = known.functions.get(rule.function)
     if function is None:
         fact = f"Function {quoted(rule.function)} is not declared."
-        known = nearest(rule.function, program.functions)
-        fix = f"declare it: `function {rule.function} over (...) returns (...) implementation ...`. {known}"
+        near = nearest(rule.function, known.functions)
+        fix = f"declare it: `function {rule.function} over (...) returns (...) implementation ...`. {near}"
         findings.add(rule, fact, fix, statement=rule)
         return
     inputs, outputs = function.inputs, function.outputs
@@ -215,19 +224,19 @@ def _check_call(rule: t.FunctionCall, program: t.Program, findings: Findings) ->
         wanted = ", ".join(c.name for c in inputs)
         fact = f"Function '{rule.function}' takes {len(inputs)} values, and here {len(rule.arguments)}."
         findings.add(rule, fact, f"give it ({wanted}).", statement=rule)
-    relation = program.relations.get(rule.relation)
+    relation = known.relations.get(rule.relation)
     if relation is not None and len(relation.columns) != len(outputs):
         has = _columns(relation.columns)
         fact = f"Function '{rule.function}' returns {_columns(outputs)}, and '{rule.relation}' has {has}."
         findings.add(rule, fact, f"let it return `rows like {rule.relation}`.", statement=rule)
 
 
-def _check_label(rule: t.Supervision, program: t.Program, findings: Findings) -> None:
+def _check_label(rule: t.Supervision, known: Known, findings: Findings) -> None:
     label, sure = rule.label, rule.probability
     if isinstance(label, t.Constant) and not (label.value is None or isinstance(label.value, bool)):
         fix = "write TRUE, FALSE, NULL, or a condition such as `if x > 0 then TRUE end`."
         findings.add(label, "A label is TRUE, FALSE or NULL.", fix, statement=rule)
-    if isinstance(label, t.Call) and label.function in program.relations:
+    if isinstance(label, t.Call) and label.function in known.relations:
         fact = f"'{label.function}' is a relation, and a label is a value."
         findings.add(label, fact, 'put `@weight("?")` before the rule to infer that both are equal.', statement=rule)
     if isinstance(sure, t.Constant) and not _is_between(sure.value, 0, 1):
@@ -251,8 +260,8 @@ def _check_inference(rule: t.Inference, findings: Findings) -> None:
     if rule.fixed_weight is not None and not math.isfinite(rule.fixed_weight):
         findings.add(rule, "A fixed weight is a finite number.", "10 is as good as certain.", statement=rule)
     if rule.semantics not in ("linear", "ratio", "logical"):
-        known = nearest(rule.semantics, ["linear", "ratio", "logical"])
-        findings.add(rule, f"There is no semantics {quoted(rule.semantics)}.", known, statement=rule)
+        near = nearest(rule.semantics, ["linear", "ratio", "logical"])
+        findings.add(rule, f"There is no semantics {quoted(rule.semantics)}.", near, statement=rule)
 
 
 # Names of rules, terms of queries ------------------------------------------------------------------------------------
@@ -274,11 +283,15 @@ def _refuse_repeated_names(program: t.Program, findings: Findings) -> None:
 
 def _with_names(program: t.Program) -> t.Program:
     taken = {rule.name for rule in _inferences(program)}
+    times: Counter[str] = Counter()
 
     def named(statement: t.Statement) -> t.Statement:
         if not isinstance(statement, t.Inference) or statement.name is not None:
             return statement
-        name = free_name(_plain_name(statement), taken)
+        plain = name = _plain_name(statement)
+        while name in taken:
+            times[plain] += 1
+            name = f"{plain}_{times[plain] + 1}"
         taken.add(name)
         return replace(statement, name=name)
 
@@ -288,19 +301,6 @@ def _with_names(program: t.Program) -> t.Program:
 def _plain_name(rule: t.Inference) -> str:
     heads = ["not_" * literal.negated + literal.atom.relation for literal in rule.literals]
     return "_".join(["inf", rule.function.replace("_", ""), *heads])
-
-
-def free_name(name: str, taken: Iterable[str | None]) -> str:
-    """The name, or with the first number that makes it unlike all that are taken.
-
-    >>> free_name("a", {"a", "a_2"})
-    'a_3'
-    """
-    taken, n, free = set(taken), 1, name
-    while free in taken:
-        n += 1
-        free = f"{name}_{n}"
-    return free
 
 
 def _with_terms(query: t.Query, findings: Findings) -> t.Query:
