@@ -13,13 +13,12 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from consilience.errors import ProgramError, nearest
+from consilience.kb.language.schema import Findings, implied_relations, resolve_rows
 from consilience.kb.language.tree import (
     Atom,
-    Column,
     Derivation,
     FunctionCall,
     Inference,
-    Name,
     Place,
     Program,
     Quantified,
@@ -114,7 +113,7 @@ def at(place: Place | None) -> str:
 def atoms_of(body: tuple[object, ...]) -> list[Atom]:
     """The atoms of a body in the order of the text, those inside quantified parts too; this numbers them.
 
-    >>> x = (Name("x"),)
+    >>> x = ()
     >>> [a.relation for a in atoms_of((Atom("R", x), Quantified("exists", (Atom("S", x),)), Atom("T", x)))]
     ['R', 'S', 'T']
     """
@@ -141,10 +140,10 @@ def target(rule: Rule) -> str | None:
 class Schema:
     """Relations of a program, those too that only stand in the heads of rules: their types are then not known.
 
-    >>> from consilience.kb.language.tree import Constant
-    >>> schema = Schema(Program((Derivation(Atom("R", (Name("x"), Constant(1))), ((),)),)))
+    >>> from consilience.kb.language.parse import parse
+    >>> schema = Schema(parse("S(x int). R(x, 1) :- S(x)."))
     >>> schema.columns("R"), schema.types("R")
-    (('x', 'column_1'), (None, None))
+    (('x', 'column_2'), (None, None))
     """
 
     program: Program
@@ -152,26 +151,12 @@ class Schema:
     @cached_property
     def relations(self) -> dict[str, Relation]:
         """By name: what is declared, then what is only derived."""
+        resolved = resolve_rows(self.program, Findings(self.program.source))
         found = dict(self.program.relations)
-        for rule in self.program.rules:
-            name = target(rule)
-            if name is not None and name not in found and isinstance(rule, (Derivation, FunctionCall)):
-                found[name] = self._implied(rule)
+        for implied in implied_relations(resolved):
+            found.setdefault(implied.name, implied)
         self._check_names(found)
         return found
-
-    def _implied(self, rule: Derivation | FunctionCall) -> Relation:
-        if isinstance(rule, FunctionCall):
-            outputs = self.program.functions[rule.function].outputs if rule.function in self.program.functions else ()
-            columns = self.program.relations[outputs].columns if isinstance(outputs, str) else outputs
-            return Relation(rule.relation, tuple(Column(c.name, c.type) for c in columns), place=rule.place)
-        named = [a.name if isinstance(a, Name) else "" for a in rule.head.arguments]
-        lower = [n.lower() for n in named]
-        columns = tuple(
-            Column(n if n and lower.count(n.lower()) == 1 and n.lower() not in RESERVED else f"column_{i}", "")
-            for i, n in enumerate(named)
-        )
-        return Relation(rule.head.relation, columns, place=rule.head.place)
 
     @staticmethod
     def _check_names(relations: dict[str, Relation]) -> None:
