@@ -21,7 +21,7 @@ from sqlglot import exp
 
 from consilience.errors import DataError, nearest
 from consilience.kb.graph.change import GraphChange
-from consilience.kb.grounding.counted import apply_change, changed_rows, make_temporary, temporary
+from consilience.kb.grounding.counted import Change, apply_change, changed_rows, make_temporary, temporary
 from consilience.kb.grounding.delta_factors import FactorChanges
 from consilience.kb.grounding.delta_plan import Plan, planned
 from consilience.kb.grounding.delta_relations import RelationChanges
@@ -94,8 +94,9 @@ def update(
         schema = Schema(program)
         prints = function_fingerprints(program, functions, folder)
         plan = planned(store, schema, prints)
-        loaded = _loaded(store, schema, inserts or {}, deletes or {}, plan)
+        loaded = _loaded(store, schema, inserts or {}, deletes or {})
         if plan.whole is not None:
+            _apply_loaded(store, schema, loaded)
             _ground_whole(store, program, report, plan.whole, functions or {}, allow_code, folder)
             change = None
         else:
@@ -116,13 +117,14 @@ class _Updating:
     report: UpdateReport
 
     def run(
-        self, loaded: set[str], functions: Mapping[str, Callable[..., Any]], allow_code: bool, folder: Path | None
+        self, loaded: dict[str, Change], functions: Mapping[str, Callable[..., Any]], allow_code: bool, folder: Path | None
     ) -> GraphChange:
         """Relations, then factors, then arrays."""
         first_variable, first_weight = self.store.counter("variables"), self.store.counter("weights")
         relations = RelationChanges(self.store, self.schema, self.plan, self.report, functions, allow_code, folder)
         factors = FactorChanges(self.store, self.schema, self.plan, self.report)
-        relations.look_back(loaded)
+        relations.look_back(set(loaded))
+        _apply_loaded(self.store, self.schema, loaded)
         with working("grounding what changed", len(self.schema.order) + len(self.schema.inferences)) as tick:
             for name in self.schema.order:
                 relations.change(name, name in loaded)
@@ -135,9 +137,9 @@ class _Updating:
         return factors.graph_change(first_variable, first_weight, relations.evidence)
 
 
-def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames, plan: Plan) -> set[str]:
-    """Apply changes of base rows to them. Returns the relations; the table `loaded R` has the rows with their counts."""
-    changed = set()
+def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames) -> dict[str, Change]:
+    """Changes of base rows by relation, each row with how often it comes or (negative) goes."""
+    changed: dict[str, Change] = {}
     for name in dict.fromkeys((*inserts, *deletes)):
         if name not in schema.program.relations:
             raise DataError(f"There is no relation {name!r}.\nFix: {nearest(name, schema.program.relations)}")
@@ -152,8 +154,14 @@ def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames, plan
                     make_temporary(store, f"{kind} {name}", made)
                 queries.append(exp.select(exp.Star()).from_(temporary(f"{kind} {name}")).sql("duckdb"))
         change = changed_rows(store, f"loaded {name}", columns, queries)
-        if change is None:
-            continue
+        if change is not None:
+            changed[name] = change
+    return changed
+
+
+def _apply_loaded(store: Store, schema: Schema, loaded: dict[str, Change]) -> None:
+    """Apply changes of base rows to them. raises: DataError if a row to delete is not there."""
+    for name, change in loaded.items():
 
         def absent(row: tuple[Any, ...], name: str = name) -> DataError:
             return DataError(
@@ -164,10 +172,8 @@ def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames, plan
         once = schema.is_variable(name)
         merged = apply_change(store, change, name, BASE, merges=once, absent=absent)
         if once and merged is not None:
-            _check_once(store, name, merged, columns)
+            _check_once(store, name, merged, schema.columns(name))
         note_load(store, name)
-        changed.add(name)
-    return changed
 
 
 def _check_once(store: Store, name: str, merged: str, columns: tuple[str, ...]) -> None:

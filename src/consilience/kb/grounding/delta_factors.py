@@ -249,7 +249,7 @@ class FactorChanges:
 
     def _drop(self, name: str) -> None:
         for within in (FACTORS, WEIGHTS):
-            self.store.execute(exp.Drop(this=table(name, within), kind="TABLE", exists=True))
+            self.store.drop(table(name, within))
         self.store.execute("DELETE FROM _kb.weights WHERE rule = ?", [name])
 
     def remove_gone(self) -> None:

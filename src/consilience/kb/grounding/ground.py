@@ -17,6 +17,7 @@ from sqlglot import exp
 from consilience.kb.grounding.factors import ground_factors
 from consilience.kb.grounding.functions import call_function, call_name, function_fingerprint
 from consilience.kb.grounding.load import make_base
+from consilience.kb.grounding.remembered import forget_grounded, function_fingerprints, remember
 from consilience.kb.grounding.store import Store, answering
 from consilience.kb.grounding.variables import ground_variables
 from consilience.kb.language import tree
@@ -86,6 +87,7 @@ def ground(
     report = GroundReport()
     todo = steps(store, program, functions=functions, allow_code=allow_code, folder=folder)
     done = dict(store.rows("SELECT name, fingerprint FROM _kb.steps"))
+    forget_grounded(store)
     forget(store, set(done) - {s.name for s in todo})
     with working("grounding", len(todo)) as tick:
         for step in todo:
@@ -95,6 +97,7 @@ def ground(
             else:
                 _run(store, step, report)
             tick()
+    remember(store, program, function_fingerprints(program, functions, folder))
     summarise(store, Schema(program), report)
     return report
 

@@ -1,0 +1,120 @@
+"""A graph that was brought up to date is the graph grounded anew, and that of plain loops: change by change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.kb.grounding.test_ground import KINDS, bag, loaded, named, same
+from tests.kb.programs import POOL, RELATIONS, bases, programs
+from tests.reference import datalog, datalog_graph
+
+from consilience.errors import DataError
+from consilience.kb.grounding.arrays import load_graph
+from consilience.kb.grounding.delta import Update, update
+from consilience.kb.grounding.ground import ground
+from consilience.kb.grounding.store import Store
+from consilience.kb.language import tree as t
+from consilience.kb.sql.schema import Schema
+
+Rows = dict[str, list[Any]]
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate])
+WHOLE = t.Program((*RELATIONS, *POOL))
+
+
+def difference(a: Rows, b: Rows, program: t.Program) -> dict[str, pl.DataFrame]:
+    """Rows of a that b lacks, as frames."""
+    return {
+        name: pl.DataFrame(
+            list((Counter(a[name]) - Counter(b[name])).elements()),
+            schema={c.name: KINDS[c.type] for c in program.relations[name].columns},
+            orient="row",
+        )
+        for name in a
+    }
+
+
+def bring(store: Store, program: t.Program, old: Rows, new: Rows, **options: Any) -> Update:
+    """Update from some base rows to others."""
+    return update(
+        store, program, inserts=difference(new, old, program), deletes=difference(old, new, program), **options
+    )
+
+
+def hold(store: Store, program: t.Program, base: Rows) -> None:
+    """Compare relations and graph with those of plain loops, and see that grounding has nothing left to do."""
+    bags = datalog.derived(program, base)
+    schema = Schema(program)
+    for name in schema.relations:
+        assert bag(store, schema, name) == bags[name], name
+    graph = load_graph(store, program)
+    graph.graph.check()
+    found, wanted = named(store, program, graph), datalog_graph.ground(program, base)
+    same_but_weights(found, wanted)
+    report = ground(store, program)
+    assert all(s == 0.0 for s in report.seconds.values()), [n for n in report.seconds if n not in report.skipped]
+
+
+def same_but_weights(found: datalog_graph.Named, wanted: datalog_graph.Named) -> None:
+    """Weights that no factor uses any more stay in the database."""
+    found.weights = {k: w for k, w in found.weights.items() if k in wanted.weights}
+    same(found, wanted)
+
+
+@SETTINGS
+@given(programs, bases, bases)
+def test_changed_rows(program, old, new):
+    with loaded(program, old) as store:
+        ground(store, program)
+        made = bring(store, program, old, new)
+        assert made.report.whole is None
+        hold(store, program, new)
+        bring(store, program, new, old)
+        hold(store, program, old)
+
+
+@SETTINGS
+@given(programs, programs, bases, bases)
+def test_changed_rules_and_rows(first, second, old, new):
+    with loaded(first, old) as store:
+        ground(store, first)
+        bring(store, second, old, new)
+        hold(store, second, new)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_construct_at_once(seed):
+    base: Rows = {"r": [(0, 1), (1, 2), (2, 0), (1, 2), (3, None)], "s": [(0, "a"), (1, "b"), (2, None)]}
+    new: Rows = [
+        {"r": [(0, 1), (1, 2), (2, 3), (3, 3)], "s": [(0, "a"), (1, "a"), (3, "b")]},
+        {"r": [*base["r"], (1, 0)], "s": base["s"]},
+    ][seed]
+    with loaded(WHOLE, base) as store:
+        ground(store, WHOLE)
+        bring(store, WHOLE, base, new)
+        hold(store, WHOLE, new)
+
+
+def test_nothing_changes_nothing():
+    base: Rows = {"r": [(0, 1), (1, 2)], "s": [(0, "a")]}
+    with loaded(WHOLE, base) as store:
+        ground(store, WHOLE)
+        made = bring(store, WHOLE, base, base)
+        change = made.change
+        assert change is not None
+        assert len(change.removed) == len(change.added) == len(change.cardinality) == len(change.evidence_at) == 0
+        assert made.report.recomputed == {}
+        hold(store, WHOLE, base)
+
+
+def test_a_row_that_is_not_there_changes_nothing():
+    base: Rows = {"r": [(0, 1)], "s": [(0, "a")]}
+    with loaded(WHOLE, base) as store:
+        ground(store, WHOLE)
+        with pytest.raises(DataError, match=r"not among the rows loaded into r: \(0, 2\)"):
+            bring(store, WHOLE, {"r": [(0, 2)], "s": []}, {"r": [], "s": [(1, "b")]})
+        hold(store, WHOLE, base)
