@@ -136,7 +136,7 @@ def draw_value(scores, width, u):
 def sweeps(n_sweeps, a, p, state, rng, tally, scores):
     """Draw every variable anew, n_sweeps times.
 
-    a: Arrays. p: Potentials. state: (n,) int8 or int32, evidence at clamped variables, written.
+    a: Arrays. p: Potentials. state: (n,) int16 or int32, evidence at clamped variables, written.
     rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,)
     scratch, float64. O(terms) each sweep.
     """
