@@ -2,6 +2,7 @@
 
     python benchmarks/kb_exact.py             # error of every factor function, then the speed of every engine
     python benchmarks/kb_exact.py --memory    # 10M variables and 30M factors, end to end (--scale 0.3 for 3M and 9M)
+    python benchmarks/kb_exact.py --growth    # the same from 10k variables to 10M, and how cost grows
 
 Graphs are random by the seed. Each line is measured in a process of its own; compiling is not counted. The error is
 the largest of any marginal, expected worth and log-partition against all worlds scored one by one in plain loops.
@@ -242,6 +243,7 @@ def measure_error(name: str) -> dict[str, Any]:
 def measure_memory(scale: float) -> dict[str, Any]:
     weights = tied_weights()
     infer(knowledge_base(1000), weights)
+    empty = peak_mb()
     graph = knowledge_base(round(10_000_000 * scale))
     before = peak_mb()
     started = time.process_time()
@@ -256,9 +258,24 @@ def measure_memory(scale: float) -> dict[str, Any]:
         "planning_s": found.report.prepare_s,
         "peak_mb": peak_mb(),
         "graph_mb": before,
+        "empty_mb": empty,
         "bar": MEMORY_BAR_MB,
         "held": peak_mb() <= MEMORY_BAR_MB,
     }
+
+
+GROWTH = (0.001, 0.01, 0.1, 1.0)
+
+
+def growth(found: list[dict[str, Any]]) -> str:
+    """How seconds, and memory beyond that of an empty process, grow with the variables: slopes of logs."""
+    n = np.log([f["variables"] for f in found])
+    least = min(f["empty_mb"] for f in found)
+    slopes = {
+        "CPU seconds": np.polyfit(n, np.log([f["cpu_s"] for f in found]), 1)[0],
+        "memory": np.polyfit(n, np.log([max(f["peak_mb"] - least, 1.0) for f in found]), 1)[0],
+    }
+    return "; ".join(f"{what} grow as n^{slope:.2f}" for what, slope in slopes.items())
 
 
 def row(what: str, found: dict[str, Any]) -> list[str]:
@@ -287,6 +304,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="lines whose name has one of the words")
     parser.add_argument("--memory", action="store_true", help="the line of memory alone")
     parser.add_argument("--scale", type=float, default=1.0, help="of the line of memory: 1 is 10M variables")
+    parser.add_argument("--growth", action="store_true", help="that line at 10k to 10M variables, and how cost grows")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", type=Path, metavar="FILE", default=lines_file("kb_exact"), help=JSON_HELP)
     parser.add_argument("--measure", nargs=2, metavar=("KIND", "NAME"), help=argparse.SUPPRESS)
@@ -296,9 +314,11 @@ def main() -> None:
         print(json.dumps(measures[options.measure[0]](options.measure[1]), default=float))
         return
     lines = [("memory", str(options.scale))] if options.memory else []
-    if not options.memory:
+    if options.growth:
+        lines = [("memory", str(scale)) for scale in GROWTH]
+    if not lines:
         lines = [*itertools.product(["error"], [f.name for f in FactorFunction]), *(("speed", name) for name in SPEED)]
-    rows = []
+    rows, measured = [], []
     for kind, name in lines:
         if options.only and not any(word.lower() in f"{kind} {name}".lower() for word in options.only):
             continue
@@ -307,6 +327,7 @@ def main() -> None:
             [sys.executable, __file__, "--measure", kind, name], stdout=subprocess.PIPE, text=True, check=True
         )
         found = json.loads(done.stdout.splitlines()[-1])
+        measured.append(found)
         rows.append(row(f"infer end to end, scale {name}" if kind == "memory" else name, found))
         append_json(
             options.json,
@@ -320,6 +341,8 @@ def main() -> None:
             },
         )
     print(table(COLUMNS, rows, markdown=options.markdown))
+    if options.growth:
+        print(f"\n{growth(measured)}")
     print(f"\n{machine()}; consilience {cs.__version__}; seed {SEED}")
 
 

@@ -266,3 +266,53 @@ def test_weights_that_do_not_fit_are_refused():
     weights[2] = np.inf
     with pytest.raises(GraphError, match=r"Weight 2 is inf.\nFix: give finite weights"):
         solve(graph, weights)
+
+
+# factors of many variables
+
+
+def wide_graph(seed, function, n=9):
+    """One factor over n variables in random literals and groups, some known, and a field on most of the others."""
+    rng = np.random.default_rng(seed)
+    cardinality = rng.integers(2, 4 if n < 8 else 3, n)
+    given = [(int(v), int(rng.integers(cardinality[v]))) for v in rng.permutation(n)]
+    if function in (FactorFunction.LINEAR, FactorFunction.RATIO, FactorFunction.LOGICAL):
+        ends = np.unique(np.append(1 + rng.choice(n - 1, 3), n))
+        given = [given[0], *(given[a:b] for a, b in zip([1, *ends[:-1]], ends, strict=True) if a < b)]
+    factors = [(function, given, 0), *((IS_TRUE, [(v, 1)], 1 + v) for v in range(n - 2))]
+    factors.append((FactorFunction.EQUAL, [(0, 1), (n, 1)], n))
+    evidence = np.where(rng.random(n + 1) < 0.15, rng.integers(0, 2, n + 1), OPEN).tolist()
+    graph = FactorGraph.of([*cardinality.tolist(), 2], factors, evidence=evidence, n_weights=n + 1)
+    return graph, np.append(rng.normal(0, 3), rng.normal(0, 1.5, n))
+
+
+IS_TRUE = FactorFunction.IS_TRUE
+
+
+@pytest.mark.parametrize("function", [f for f in FactorFunction if f != FactorFunction.IS_TRUE])
+def test_a_factor_of_many_variables_is_exact_without_its_worlds(function):
+    for seed in range(6):
+        graph, weights = wide_graph(seed, function)
+        assert_exact(graph, weights, AS_TREES)
+
+
+def test_the_voting_program_of_400_voters_is_exact():
+    """One head, groundings for and against: the sum over voters has a closed form by their number."""
+    n, w = 200, 0.8
+    for_it, against = [[(v, 1)] for v in range(1, n + 1)], [[(v, 1)] for v in range(n + 1, 2 * n + 1)]
+    graph = FactorGraph.of(
+        [2] * (2 * n + 1),
+        [(FactorFunction.RATIO, [(0, 1), *for_it], 0), (FactorFunction.RATIO, [(0, 0), *against[:150]], 0)],
+    )
+    found = solve(graph, np.array([w])).marginals
+    assert set(found.engine[1:351].tolist()) == {Engine.TREE}
+
+    def log_z(n, sign):
+        from math import lgamma
+
+        k = np.arange(n + 1)
+        choose = np.array([lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in k])
+        return np.logaddexp.reduce(choose + sign * w * np.log2(1 + k))
+
+    difference = log_z(200, 1) + log_z(150, -1) - log_z(200, -1) - log_z(150, 1)
+    assert found.probability[1] == pytest.approx(1 / (1 + np.exp(-difference)), abs=BAR)

@@ -10,7 +10,8 @@ from tests.kb.graphs import random_graph
 from tests.reference import factor_graphs as reference
 
 from consilience.kb.graph.factor_graph import OPEN, FactorFunction, FactorGraph
-from consilience.kb.inference.ladder import InferenceSettings, infer
+from consilience.kb.inference.exact import Limits
+from consilience.kb.inference.ladder import EngineLine, InferenceReport, InferenceSettings, infer
 from consilience.kb.inference.marginals import Engine
 
 EQUAL, IS_TRUE = FactorFunction.EQUAL, FactorFunction.IS_TRUE
@@ -80,3 +81,41 @@ def test_an_empty_graph_has_an_empty_answer():
     found = infer(FactorGraph.of([], []), np.zeros(0), score_evidence=True)
     assert len(found.marginals.probability) == 0 and found.report.lines == ()
     assert len(found.scored.probability) == 0
+
+
+BEYOND = Limits(worlds=8, table=8)
+
+
+def test_what_is_too_dear_is_sampled_and_said():
+    pairs = [(EQUAL, [(a, 1), (b, 1)], 0) for a in range(7) for b in range(a)]
+    graph = FactorGraph.of([2] * 7 + [3, 1, 2], [*pairs, (IS_TRUE, [(0, 1)], 1), (IS_TRUE, [(7, 2)], 1)])
+    weights = np.array([0.1, 0.4])
+    found = infer(graph, weights, settings=InferenceSettings(limits=BEYOND, epochs=4000), seed=1)
+    assert found.marginals.probability == pytest.approx(reference.marginals(graph, weights), abs=0.02)
+    assert found.marginals.engine.tolist() == [Engine.GIBBS] * 7 + [1, 0, 1]
+    line = found.report.lines[-1]
+    assert (line.engine, line.components, line.variables, line.factors) == (Engine.GIBBS, 1, 7, 22)
+    assert line.r_hat < 1.05 and line.effective > 100 and not found.report.is_exact
+    assert np.isnan(found.marginals.r_hat[7:]).all() and np.isinf(found.marginals.effective[7:]).all()
+    assert found.marginals.log_partition is None and "gibbs" in str(found.report)
+
+
+def test_chains_that_disagree_are_a_note():
+    def notes(r_hat):
+        return InferenceReport((EngineLine(Engine.GIBBS, 1, 7, 21, 0.1, r_hat, 12.0),), 0.0).view().notes
+
+    assert len(notes(1.01)) == 1
+    assert "chains disagree (R-hat 1.70" in notes(1.7)[1] and "more epochs" in notes(1.7)[1]
+    assert "chains disagree" in notes(float("nan"))[1]
+
+
+def test_the_seed_decides_and_evidence_can_be_scored_where_chains_sample():
+    graph, weights = random_graph(2, n=10, n_factors=25, known=0.3)
+    settings = InferenceSettings(limits=BEYOND, epochs=2000, evidence_folds=64)
+    one, two = (infer(graph, weights, seed=5, settings=settings, score_evidence=True) for _ in range(2))
+    assert Engine.GIBBS in one.scored.engine
+    assert np.array_equal(one.marginals.probability, two.marginals.probability)
+    assert np.array_equal(one.scored.probability, two.scored.probability)
+    for v in range(graph.n_variables):
+        ours = one.scored.probability[graph.value_offsets[v] : graph.value_offsets[v + 1]]
+        assert ours == pytest.approx(given_all_else(graph, weights, v), abs=0.03)

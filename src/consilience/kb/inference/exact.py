@@ -26,6 +26,7 @@ from consilience.kb.inference.enumeration import enumerate_components
 from consilience.kb.inference.junction_tree import solve_bags
 from consilience.kb.inference.marginals import Engine, Marginals
 from consilience.kb.inference.tree import Trees, plan_trees, solve_trees
+from consilience.kb.inference.wide_factors import WIDE, can_be_wide, scratch
 
 UNSOLVED = Engine.GIBBS  # what stands in `engine` where exactness is too dear
 UNSOLVED_CODE = int(UNSOLVED)
@@ -36,7 +37,8 @@ DEFAULT_TINY = 32  # up to here a component without cycles is enumerated too: me
 class Limits:
     """What an exact answer may cost; beyond, a component is left unsolved.
 
-    worlds: of a component that is enumerated. factor_worlds: of the open variables of one factor of a tree.
+    worlds: of a component that is enumerated. factor_worlds: of the open variables of one factor of a tree,
+    if one of them stands in it twice; else it may have as many as the square root of `table`.
     table: entries of one table of a junction tree. tables: entries of all tables of one component.
     junction_variables: of a component for which a junction tree is looked for, at about 20 microseconds each.
     """
@@ -111,6 +113,7 @@ class Prepared:
         self._enumerated = np.zeros(0, np.int32)
         self._most_worlds = 1
         self._trees: Trees | None = None
+        self._room = scratch(0, 0)
         self._bags: Bags | None = None
         joint = np.flatnonzero(np.diff(self.components.variable_offsets) > 1).astype(np.int32)
         if len(joint):
@@ -129,7 +132,7 @@ class Prepared:
     def _plan(self, joint: NDArray[np.int32], limits: Limits) -> None:
         """Choose an engine for each component of two variables or more, and plan it."""
         found = self.components
-        log_worlds, links, widest = _shapes(self._arrays, joint, *_lists(found))
+        log_worlds, links, widest = _shapes(self._arrays, joint, *_lists(found), limits.table)
         sizes = np.diff(found.variable_offsets)[joint]
         is_tree = (links == sizes + np.diff(found.factor_offsets)[joint] - 1) & (
             widest <= np.log2(limits.factor_worlds) + 1e-9
@@ -150,6 +153,7 @@ class Prepared:
         if len(trees):
             near = adjacency(self.graph, which=_members(trees, found.factor_offsets, found.factors))
             self._trees = plan_trees(self._arrays, trees, found.variable_offsets, found.variables, near)
+            self._room = scratch(self._trees.most_literals, self._trees.most_open)
 
     def _junction_trees(self, which: NDArray[np.int32], limits: Limits) -> tuple[Bags | None, NDArray[np.bool_]]:
         """Plans of those of these components that have one, and which they are."""
@@ -197,7 +201,9 @@ class Prepared:
             total += timed(Engine.ENUMERATION, done, started)
         if self._trees is not None:
             started = time.perf_counter()
-            total += timed(Engine.TREE, solve_trees(g, weights, self._trees, state, field, expected, worths), started)
+            total += timed(
+                Engine.TREE, solve_trees(g, weights, self._trees, self._room, state, field, expected, worths), started
+            )
         if self._bags is not None:
             started = time.perf_counter()
             done = solve_bags(g, weights, self._bags, state, field, expected, worths)
@@ -241,8 +247,12 @@ def _members(which: NDArray[np.int32], offsets: NDArray[np.int32], members: NDAr
 
 
 @compiled
-def _shapes(g, which, variable_offsets, variables, factor_offsets, factors):
-    """Of each component: log2 of its worlds, links between variables and factors, log2 of a factor's worlds at most."""
+def _shapes(g, which, variable_offsets, variables, factor_offsets, factors, most_squared):
+    """Of each component: log2 of its worlds, links between variables and factors, log2 of a factor's worlds at most.
+
+    Factors that can be wide do not count in the last: their messages need no worlds.
+    """
+    log_wide = np.log2(WIDE) + 1e-9
     log_worlds = np.zeros(len(which))
     links = np.zeros(len(which), np.int64)
     widest = np.zeros(len(which))
@@ -261,7 +271,8 @@ def _shapes(g, which, variable_offsets, variables, factor_offsets, factors):
             wide = 0.0
             for v in found[:count]:
                 wide += np.log2(g.cardinality[v])
-            widest[i] = max(widest[i], wide)
+            if wide <= log_wide or count * count > most_squared or not can_be_wide(g, f, count):
+                widest[i] = max(widest[i], wide)
     return log_worlds, links, widest
 
 

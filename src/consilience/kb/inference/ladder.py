@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from consilience.kb.graph.components import known_values
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.inference.exact import UNSOLVED, Limits, Prepared, Solved, checked
+from consilience.kb.inference.gibbs import sample
 from consilience.kb.inference.marginals import Engine, Marginals
 from consilience.views import View
 
@@ -22,15 +24,18 @@ R_HAT_BAR = 1.05  # chains that disagree more than this have not met: the report
 
 @dataclass(frozen=True, slots=True)
 class InferenceSettings:
-    """limits: up to where components are solved exactly. chains, burn_in, epochs: of Gibbs sampling for the others.
+    """limits: up to where components are solved exactly. chains, burn_in, epochs, effective: of Gibbs sampling.
 
+    burn_in: sweeps before those that count, None for a fifth of them. effective: stop before all epochs are run once
+    nearly all variables are worth that many independent draws; None to run them all.
     evidence_folds: in how many turns evidence is opened when it is scored (at most 64).
     """
 
     limits: Limits = field(default_factory=Limits)
     chains: int = 4
-    burn_in: int = 200
+    burn_in: int | None = None
     epochs: int = 1000
+    effective: float | None = None
     evidence_folds: int = 10
 
 
@@ -157,22 +162,22 @@ def _sampled(
     found = solved.marginals
     if len(solved.unsolved) == 0:
         return found
-    from consilience.kb.inference.gibbs import sample
-
     variables = np.flatnonzero(found.engine == UNSOLVED).astype(np.int32)
-    probability, r_hat, effective = sample(
-        prepared.graph,
+    graph = prepared.graph
+    sampled = sample(
+        graph.with_evidence(known_values(graph)),
         weights,
         variables,
         chains=settings.chains,
         burn_in=settings.burn_in,
         epochs=settings.epochs,
+        effective=settings.effective,
         seed=seed,
     )
-    of_value = np.repeat(found.engine == UNSOLVED, prepared.graph.cardinality)
-    found.probability[of_value] = probability
-    found.r_hat[variables] = r_hat
-    found.effective[variables] = effective
+    of_value = np.repeat(found.engine == UNSOLVED, graph.cardinality)
+    found.probability[of_value] = sampled.probability[of_value]
+    found.r_hat[variables] = sampled.r_hat[variables]
+    found.effective[variables] = sampled.effective[variables]
     return found
 
 
