@@ -12,8 +12,9 @@ from tests.reference.factor_graphs import marginals
 
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorFunction, FactorGraph
+from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.learn import learn
-from consilience.kb.learning.relevant import components, relevant
+from consilience.kb.learning.relevant import relevant
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import world_table
 
@@ -141,12 +142,53 @@ def test_a_run_that_goes_on_from_another_is_there_at_once():
     assert again.report.epochs <= 1 and again.weights == pytest.approx(first.weights, abs=1e-6)
 
 
-def test_what_cannot_be_enumerated_is_said():
-    n = 14
-    chain = [(FactorFunction.OR, [(i, 1), (j, 1)], 0) for i in range(n) for j in range(i)]
-    graph = FactorGraph.of([2] * n, chain, evidence=[1] + [-1] * (n - 1))
-    with pytest.raises(GraphError, match=r"16384 worlds.*\nFix: method 'auto'"):
+@pytest.mark.parametrize("seed", range(6))
+def test_inference_gives_the_likelihood_of_components_too_large_for_a_table(seed):
+    graph, weights = labelled(seed, n=5, n_factors=7, softly=0.0)
+    solved = Solved(relevant(graph), np.ones(relevant(graph).n_components, bool))
+    assert solved.solvable
+    got, want = np.zeros(graph.n_weights), np.zeros(graph.n_weights)
+    assert solved.likelihood(weights, got) == pytest.approx(table_of(graph).likelihood(weights, want), abs=1e-8)
+    assert got == pytest.approx(want, abs=1e-8)
+
+
+def test_a_long_chain_is_learned_exactly():
+    n, rng = 300, np.random.default_rng(5)
+    values = [0]
+    while len(values) < n:  # each as the one before in nine of ten
+        values.append(values[-1] if rng.random() < 0.9 else 1 - values[-1])
+    chain = [(FactorFunction.EQUAL, [(i, 1), (i + 1, 1)], 0) for i in range(n - 1)]
+    graph = FactorGraph.of([2] * n, chain, evidence=values)
+    learned = learn(graph, np.zeros(1), settings=LearningSettings(l2=0, tolerance=1e-6))
+    alike = np.mean(np.array(values[1:]) == np.array(values[:-1]))
+    assert learned.report.method == "exact" and learned.report.converged
+    assert learned.weights[0] == pytest.approx(0.5 * math.log(alike / (1 - alike)), abs=1e-4)  # sigmoid(2w) = alike
+
+
+def test_a_graph_of_both_kinds_is_learned_as_one():
+    graph, _ = labelled(1, n=6, n_factors=5, softly=0.0)
+    small, large = (
+        learn(graph, np.zeros(graph.n_weights), settings=LearningSettings(max_worlds=m, tolerance=1e-7))
+        for m in (1024, 4)
+    )
+    assert small.weights == pytest.approx(large.weights, abs=1e-5)
+
+
+def test_what_cannot_be_solved_exactly_is_said():
+    n = 40
+    knot = [(FactorFunction.OR, [(i, 1), (j, 1)], 0) for i in range(n) for j in range(i)]
+    graph = FactorGraph.of([2] * n, knot, evidence=[1] + [-1] * (n - 1))
+    with pytest.raises(GraphError, match=r"neither small nor near a tree.*40 variables.*\nFix: method 'auto'"):
         learn(graph, np.zeros(1), settings=LearningSettings(method="exact"))
+
+
+def test_a_variable_of_one_value_does_not_break_its_component():
+    factors = [(FactorFunction.AND, [(0, 0), (1, 1)], 0), (FactorFunction.EQUAL, [(1, 1), (0, 0), (2, 1)], 1)]
+    graph = FactorGraph.of([1, 2, 2], factors, evidence=[-1, 1, -1])
+    weights = np.array([0.3, -0.4])
+    got = np.zeros(2)
+    table_of(graph).likelihood(weights, got)
+    assert got == pytest.approx(reference.gradient(graph, weights), abs=1e-12)
 
 
 def test_initial_weights_that_do_not_fit_are_named():
@@ -160,18 +202,6 @@ def test_initial_weights_that_do_not_fit_are_named():
 def test_settings_that_cannot_be_are_refused(setting):
     with pytest.raises(GraphError, match=r"\nFix: "):
         LearningSettings(**setting)
-
-
-def test_components_are_those_of_a_search():
-    graph, _ = labelled(5, n=30, n_factors=14)
-    a = graph.factors
-    got = components(graph.n_variables, a.offsets, a.variable)
-    want = np.arange(30)
-    for _ in range(30):
-        for f in range(graph.n_factors):
-            joined = a.variable[a.offsets[f] : a.offsets[f + 1]]
-            want[joined] = want[joined].min()
-    assert np.array_equal(got[:, None] == got, want[:, None] == want)
 
 
 def test_relevant_graph_keeps_what_it_takes():

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorGraph
+from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.exact import Objective, Part, climb
 from consilience.kb.learning.relevant import LATENT, Relevant, relevant
 from consilience.kb.learning.sampled import descend
@@ -100,11 +101,7 @@ def learn(
         start[~touched & ~graph.weight_is_fixed] = 0.0
     free = np.flatnonzero(touched)
     _leave_saddle(matters, start, seed)
-    if len(free) == 0:
-        weights, went = start, ("none", (), (), 0, True)
-    else:
-        weights, went = _learned(matters, start, free, seed, settings)
-    method, values, norms, epochs, converged = went
+    weights, (method, values, norms, epochs, converged) = _learned(matters, start, free, seed, settings)
     sub = matters.graph
     latent = int((matters.known == LATENT).sum())
     report = LearningReport(
@@ -154,6 +151,8 @@ def _learned(
     matters: Relevant, start: NDArray[np.float64], free: NDArray[np.intp], seed: int, settings: LearningSettings
 ) -> tuple[NDArray[np.float64], tuple[str, list[float], list[float], int, bool]]:
     """Weights by the method asked for, and how it went: method, objectives, gradient norms, epochs, converged."""
+    if len(free) == 0:
+        return start, ("none", [], [], 0, True)
     parts = [] if settings.method == "sgd" else _exact_parts(matters, settings)
     if parts:
         objective = Objective(parts, settings.l2, settings.l1, start, free)
@@ -161,8 +160,9 @@ def _learned(
         return weights, ("exact", objective.values, objective.norms, len(objective.values) - 1, converged)
     if settings.method == "exact":
         raise GraphError(
-            f"Not every component with evidence can be solved exactly: the largest has {n_worlds(matters).max():.0f} "
-            f"worlds, and up to {settings.max_worlds} are enumerated.\nFix: method 'auto' or 'sgd', or more max_worlds."
+            "Not every component with evidence can be solved exactly: one is neither small nor near a tree, or is "
+            f"large and has soft evidence (the largest has {np.diff(matters.first_variable).max()} variables).\n"
+            "Fix: method 'auto' or 'sgd', or fewer rules that tie variables together."
         )
     weights, norms = descend(matters, start, seed, settings)
     return weights, ("sgd", [], norms, settings.epochs, False)
@@ -170,8 +170,13 @@ def _learned(
 
 def _exact_parts(matters: Relevant, settings: LearningSettings) -> list[Part]:
     """All components as exact parts, or none if one of them is too large."""
-    worlds = n_worlds(matters)
-    small = (worlds <= settings.max_worlds) | (np.diff(matters.first_variable) == 1)
-    if small.all() and n_entries(matters).sum() <= settings.max_entries:
-        return [world_table(matters, small)]
-    return []
+    small = (n_worlds(matters) <= settings.max_worlds) | (np.diff(matters.first_variable) == 1)
+    if n_entries(matters)[small].sum() > settings.max_entries:
+        return []
+    parts: list[Part] = []
+    if not small.all():
+        solved = Solved(matters, ~small)
+        if not solved.solvable:
+            return []
+        parts.append(solved)
+    return [*parts, world_table(matters, small)] if small.any() else parts

@@ -6,16 +6,14 @@ graph of millions of unlabelled candidates costs learning nothing. Components ar
 evidence is not clamped: a labelled variable still ties its neighbours together there.
 """
 
-# mypy: disable-error-code="no-untyped-def"
-
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consilience.engines.compiled import compiled
+from consilience.kb.graph.components import components
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph, Factors, SoftEvidence
 
 LATENT, HARD, SOFT = 0, 1, 2  # what is known of a variable: nothing, its value, the probabilities of its values
@@ -54,7 +52,8 @@ def relevant(graph: FactorGraph) -> Relevant:
     """The components with evidence (hard or soft) and a weight to learn. O(literals + n log n)."""
     f = graph.factors
     has_literals = np.diff(f.offsets) > 0
-    component = components(graph.n_variables, f.offsets, f.variable)
+    wide = replace(graph, cardinality=np.maximum(graph.cardinality, 2))  # a variable of one value is kept too
+    component = components(wide, clamped=False, joint_only=True).of_variable
     factor_component = np.full(len(f), -1, np.int32)
     factor_component[has_literals] = component[f.variable[f.offsets[:-1][has_literals]]]
     n = int(component.max(initial=-1)) + 1
@@ -66,6 +65,14 @@ def relevant(graph: FactorGraph) -> Relevant:
     kept = np.flatnonzero((has_evidence & teaches)[:n])  # place n, that of factors without literals, is left out
     number[kept] = np.arange(len(kept))
     return _taken(graph, number[component], number[factor_component], len(kept))
+
+
+def part_of(whole: Relevant, which: NDArray[np.bool_]) -> Relevant:
+    """Some of the components, which: (c,). O(their literals + n)."""
+    number = np.where(which, np.cumsum(which) - 1, -1).astype(np.int32)
+    of_variable = np.repeat(number, np.diff(whole.first_variable))
+    of_factor = np.repeat(number, np.diff(whole.first_factor))
+    return _taken(whole.graph, of_variable, of_factor, int(which.sum()))
 
 
 def _taken(
@@ -119,33 +126,3 @@ def _soft_of(graph: FactorGraph, variable: NDArray[np.int32]) -> SoftEvidence:
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     values = np.repeat(given.offsets[slots[at]] - offsets[:-1], sizes) + np.arange(offsets[-1])
     return SoftEvidence(at.astype(np.int32), offsets.astype(np.int32), given.probability[values])
-
-
-@compiled
-def components(n, offsets, variable):
-    """(n,) int32: which connected component each variable belongs to, numbered by their first variables.
-
-    Union-find with path halving; the root of a set is its smallest member.
-    """
-    parent = np.arange(n).astype(np.int32)
-    for f in range(len(offsets) - 1):
-        for literal in range(offsets[f] + 1, offsets[f + 1]):
-            a, b = variable[offsets[f]], variable[literal]
-            while parent[a] != a:
-                parent[a] = parent[parent[a]]
-                a = parent[a]
-            while parent[b] != b:
-                parent[b] = parent[parent[b]]
-                b = parent[b]
-            if a < b:
-                parent[b] = a
-            else:
-                parent[a] = b
-    n_found = 0
-    for v in range(n):  # a parent is smaller than its child, so it has its number already
-        if parent[v] == v:
-            parent[v] = n_found
-            n_found += 1
-        else:
-            parent[v] = parent[parent[v]]
-    return parent

@@ -88,36 +88,33 @@ def descend(matters: Relevant, start: Array, seed: int, settings: LearningSettin
     rate, information = _rates(chains.arrays, matters, len(in_use), settings.step)
     squares, total, epoch_gradient = np.zeros(len(in_use)), np.zeros(len(in_use)), np.zeros(len(in_use))
     zero = np.zeros(len(in_use), np.int64)
-    norms, n_averaged = [], 0
+    norms, n_steps, n_averaged, keep = list[float](), 0, 0, 1 - 1 / (REMEMBERED * n_batches)
     with _pool(settings.threads, visits) as pool:
-        for _ in range(settings.burn_in):
-            chains.run(weights, 0, 1, pool)
-        for epoch in track(range(settings.epochs), "learning weights"):
+        for epoch in track(range(-settings.burn_in, settings.epochs), "learning weights"):
             averages = epoch >= settings.epochs // 2
+            now = rate * (settings.decay**epoch if epoch >= 0 else 0.0)  # before the first epoch only squares are seen
             epoch_gradient[:] = -settings.l2 * weights
             for batch in range(n_batches):
                 chains.run(weights, batch, n_batches, pool)
-                _step(
-                    weights,
-                    chains.gradient,
-                    1 / len(chains.free),
-                    moves,
-                    rate * settings.decay**epoch,
-                    1 - 1 / (REMEMBERED * n_batches),
-                    settings.l2 / n_batches,
-                    settings.l1 / n_batches,
-                    squares,
-                    epoch_gradient,
-                    averages,
-                    total,
-                    zero,
-                )
+                n_steps += 1
+                seen = 1 - keep**n_steps  # how much of what it could the mean of squares has seen
+                penalties = settings.l2 / n_batches, settings.l1 / n_batches
+                sums = squares, epoch_gradient, averages, total, zero
+                _step(weights, chains.gradient, 1 / len(chains.free), moves, now, keep, seen, *penalties, *sums)
                 n_averaged += averages
-            norms.append(float(np.sqrt(np.mean((epoch_gradient**2 / (information + settings.l2 + 1e-300))[moves]))))
+            if epoch >= 0:
+                norms.append(_norm(epoch_gradient, information + settings.l2, moves & (squares > 0)))
     mean = np.where(2 * zero > n_averaged, 0.0, total / n_averaged)  # L1: what was mostly 0 is 0
+    if settings.l1 or settings.l2:
+        mean[squares == 0] = 0.0  # the evidence never spoke for or against it
     out = start.copy()
     out[in_use[moves]] = mean[moves]
     return out, norms
+
+
+def _norm(gradient: Array, information: Array, which: NDArray[np.bool_]) -> float:
+    """Root mean square of a gradient, in standard deviations of the weights."""
+    return float(np.sqrt(np.mean(gradient[which] ** 2 / information[which]))) if which.any() else 0.0
 
 
 def _chains(matters: Relevant, weight: NDArray[np.int32], n_weights: int, seed: int) -> Chains:
@@ -155,7 +152,7 @@ def _rates(arrays: Swept, matters: Relevant, n_weights: int, step: float) -> tup
     company = np.bincount(first, learned, len(arrays.known))[first]
     crowd = np.bincount(arrays.weight, company, n_weights) / count
     size = np.sqrt(squared / count)
-    return step / (np.where(size > 0, size, 1.0) * np.sqrt(np.maximum(crowd, 1.0))), squared
+    return step / (np.where(size > 0, size, 1.0) * np.sqrt(np.maximum(crowd, 1.0))), np.asarray(squared, np.float64)
 
 
 def _pool(threads: int | None, visits: float) -> AbstractContextManager[Executor | None]:
@@ -165,7 +162,7 @@ def _pool(threads: int | None, visits: float) -> AbstractContextManager[Executor
 
 
 @compiled
-def _step(weights, gradients, share, moves, rate, keep, l2, l1, squares, epoch_gradient, averages, total, zero):
+def _step(weights, gradients, share, moves, rate, keep, seen, l2, l1, squares, epoch_gradient, averages, total, zero):
     """One proximal step of every weight; the sums that the answer and the trace are made of."""
     for w in range(len(weights)):
         if not moves[w]:
@@ -177,7 +174,7 @@ def _step(weights, gradients, share, moves, rate, keep, l2, l1, squares, epoch_g
         epoch_gradient[w] += gradient
         squares[w] = keep * squares[w] + (1 - keep) * gradient * gradient
         if squares[w] > 0:
-            eta = rate[w] / np.sqrt(squares[w])
+            eta = rate[w] / np.sqrt(squares[w] / seen)  # 0 while the chains warm up
             moved = weights[w] + eta * gradient
             shrunk = max(0.0, abs(moved) - eta * l1) / (1.0 + eta * l2)
             weights[w] = shrunk if moved > 0 else -shrunk

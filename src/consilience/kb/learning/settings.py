@@ -22,7 +22,8 @@ class LearningSettings:
     iterations, tolerance: of method exact: most steps, and the largest gradient, in standard deviations of a weight.
     epochs, batches: of method sgd: sweeps over the variables that matter, and updates of the weights in one sweep.
     step, decay: of method sgd: how far a weight goes at first, and what is left of a step after each epoch.
-    burn_in: of method sgd: sweeps before the first update. threads: None for as many as there are cores.
+    burn_in: of method sgd: sweeps before the first update; they also tell how large gradients are.
+    threads: of method sgd: None for as many as there are cores.
     max_worlds, max_entries: largest component that is enumerated, and largest table of worlds held (12 bytes each).
     """
 

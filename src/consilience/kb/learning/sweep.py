@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled, inlined
+from consilience.kb.graph.adjacency import adjacency
 from consilience.kb.graph.factor_graph import FactorFunction
 from consilience.kb.graph.worth import worth
 from consilience.kb.learning.relevant import HARD, LATENT, SOFT, Relevant
@@ -61,7 +62,8 @@ class Swept(NamedTuple):
 def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
     """The arrays of a sweep. weight: (F,) the number of each factor's weight. O(literals)."""
     graph, f = relevant.graph, relevant.graph.factors
-    incident, incidence, share = _incidence(graph.n_variables, f.offsets, f.variable)
+    near = adjacency(graph)
+    share = (1.0 / np.bincount(near.factors, minlength=len(f))).astype(np.float32)
     n_latent = np.add.reduceat(
         np.append(relevant.known == LATENT, False).astype(np.int64), relevant.first_variable[:-1]
     )
@@ -85,40 +87,10 @@ def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
         f.clause,
         weight,
         f.scale,
-        incident,
-        incidence,
+        near.offsets,
+        near.factors,
         share,
     )
-
-
-@compiled
-def _incidence(n, offsets, variable):
-    """The factors of each variable, each once, and 1 / the variables of each factor."""
-    n_factors = len(offsets) - 1
-    last = np.full(n, -1, np.int32)
-    start = np.zeros(n + 2, np.int64)
-    share = np.zeros(n_factors, np.float32)
-    for f in range(n_factors):
-        distinct = 0
-        for literal in range(offsets[f], offsets[f + 1]):
-            v = variable[literal]
-            if last[v] != f:
-                last[v] = f
-                start[v + 2] += 1
-                distinct += 1
-        share[f] = 1.0 / distinct
-    for v in range(n):
-        start[v + 2] += start[v + 1]
-    incidence = np.empty(start[n + 1], np.int32)
-    last[:] = -1
-    for f in range(n_factors):
-        for literal in range(offsets[f], offsets[f + 1]):
-            v = variable[literal]
-            if last[v] != f:
-                last[v] = f
-                incidence[start[v + 1]] = f
-                start[v + 1] += 1
-    return start[: n + 1], incidence, share
 
 
 @compiled

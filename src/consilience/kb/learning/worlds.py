@@ -53,7 +53,8 @@ class WorldTable:
         """(W,): about the second derivative of the log-likelihood by each weight, were all worlds as probable."""
         n_worlds = np.diff(self.first_row)
         share = np.repeat((n_worlds - 1.0) / np.maximum(n_worlds, 1) ** 2, n_worlds)
-        return np.bincount(self.column, self.data**2 * np.repeat(share, np.diff(self.row_start)), n_weights)
+        squares = self.data**2 * np.repeat(share, np.diff(self.row_start))
+        return np.bincount(self.column, squares, n_weights).astype(np.float64)
 
 
 def n_worlds(relevant: Relevant) -> NDArray[np.float64]:
