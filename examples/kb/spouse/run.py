@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def spouses(folder: Path | None, seed: int = 0) -> KnowledgeBase:
-    """The knowledge base, run, of the news in a folder or of the sample. Raises DataError if the news cannot be read."""
+    """The knowledge base of the news in a folder, or of the sample, run. Raises DataError for news that is unreadable."""
     if folder is None:
         sentences, known = sample.sentences(), sample.COUPLES
     else:
