@@ -272,11 +272,16 @@ def _folder(start: Path) -> KnowledgeBaseFolder:
 @contextmanager
 def _opened(start: Path, *, write: bool = False) -> Iterator[tuple[KnowledgeBaseFolder, KnowledgeBase]]:
     """The knowledge base of a folder; its code may run if the folder is trusted. Closed at the end."""
+    from consilience.errors import TrustError
     from consilience.project.trust import is_trusted
 
     work = _folder(start)
-    with work.open(write=write, allow_code=is_trusted(work.path)) as kb:
-        yield work, kb
+    try:
+        with work.open(write=write, allow_code=is_trusted(work.path)) as kb:
+            yield work, kb
+    except TrustError as error:
+        said = str(error).split("\nFix:")[0]
+        raise TrustError(f"{said}\nFix: read it, then run `consilience trust`.") from None
 
 
 def _first(kb: KnowledgeBase) -> str:

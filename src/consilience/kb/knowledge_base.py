@@ -23,7 +23,7 @@ from consilience.kb.grounding.differences import row_difference
 from consilience.kb.grounding.files import read_rows
 from consilience.kb.grounding.ground import GroundReport, ground
 from consilience.kb.grounding.load import fitted, load
-from consilience.kb.grounding.remembered import function_fingerprints, remember
+from consilience.kb.grounding.remembered import function_fingerprints, grounded, remember
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import check, parse, parse_query, write
 from consilience.kb.language.tree import Program, Statement
@@ -83,8 +83,8 @@ class KnowledgeBase:
         self._inserts: dict[str, list[pl.DataFrame]] = {}
         self._deletes: dict[str, list[pl.DataFrame]] = {}
         self._files: dict[str, str] = {}
-        grounded = self._note("program")
-        self.program = wanted if wanted is not None and not read_only else _checked(grounded or "")
+        stood = self._note("program")
+        self.program = wanted if wanted is not None and not read_only else _checked(stood or "")
         self.memory = Memory(self.store)
 
     # rows come in
@@ -193,6 +193,16 @@ class KnowledgeBase:
         self._must_be_grounded()
         return self._infer(None, seed, epochs)
 
+    def materialise(self, n_samples: int = 1000, *, seed: int = 0) -> None:
+        """Make ready for many updates: the graph in memory, and worlds drawn from what is inferred now.
+
+        n_samples: worlds stored, a bit a Boolean variable; updates reweight them where that is cheaper than to infer
+        again. 0: only the graph. raises: DataError before the first run.
+        """
+        self._must_be_grounded()
+        if not self.memory.make_ready(self.program, n_samples=n_samples, seed=seed):
+            raise DataError("Nothing has been inferred yet.\nFix: run the knowledge base first.")
+
     def update(
         self,
         inserts: Mapping[str, Rows] | None = None,
@@ -243,9 +253,12 @@ class KnowledgeBase:
                 function_fingerprints(self.program, self._code["functions"], self._code["folder"]),
             )
         else:
+            stood = grounded(self.store)
+            is_ready = stood is not None and self.memory.make_ready(stood.program)
             done = update(self.store, self.program, inserts=inserts, deletes=deletes, **self._code)
             said, change = _updated(done.report), done.change
-            self.memory.forget()
+            if change is None or not is_ready:
+                self.memory.forget()
         self._set_note("program", text)
         for name, digest in self._files.items():
             self._set_note(f"file {name}", digest)
@@ -253,7 +266,9 @@ class KnowledgeBase:
         return RunReport((Step("ground", said, time.perf_counter() - began),)), change
 
     def _infer(self, change: GraphChange | None, seed: int, epochs: int | None) -> RunReport:
-        return RunReport((self.memory.infer(self.program, change, seed=seed, epochs=epochs),))
+        if change is None:
+            return RunReport((self.memory.infer(self.program, seed=seed, epochs=epochs),))
+        return RunReport((self.memory.take(self.program, change, seed=seed),))
 
     # reading the result
 
@@ -340,8 +355,8 @@ class KnowledgeBase:
     def _with_labels(self, relation: str) -> pl.DataFrame:
         """Facts with what their labels say, also where that was kept back: `held_out`."""
         facts = kept.facts_of(self.store, self.schema, relation)
-        held = self.memory.held_out_ids(self.program)
-        return facts.with_columns(pl.col("_id").is_in(held.implode()).alias("held_out")).drop("_id")
+        held = pl.Series("held_out", self.memory.held_out(facts["_id"].to_numpy()))
+        return facts.with_columns(held & pl.col(kept.KNOWN).is_not_null()).drop("_id")
 
     def _must_be(self, relation: str) -> None:
         if relation not in self.program.relations:

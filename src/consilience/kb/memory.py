@@ -1,11 +1,13 @@
 """What of a knowledge base is in memory: its factor graph, the weights, and what the last inference found.
 
-Between the database and the engines: loads the graph when it is first needed, learns, infers, and writes back.
+Between the database and the engines: loads the graph when it is first needed, learns, infers, and writes back. A graph
+that was inferred is kept, and takes changes where it is.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,44 +16,55 @@ from numpy.typing import NDArray
 
 from consilience.errors import ProgramError, nearest
 from consilience.kb.graph.change import GraphChange
-from consilience.kb.graph.components import components
-from consilience.kb.graph.factor_graph import FactorGraph
-from consilience.kb.graph.subgraph import subgraph
+from consilience.kb.graph.factor_graph import OPEN
+from consilience.kb.graph.live import LiveGraph
 from consilience.kb.grounding.answers import save_weights, weight_table
-from consilience.kb.grounding.arrays import LoadedGraph, load_graph
+from consilience.kb.grounding.arrays import LoadedGraph, load_graph, unit_hash
 from consilience.kb.grounding.store import Store
-from consilience.kb.inference.ladder import EngineLine, InferenceReport, InferenceSettings, infer
+from consilience.kb.incremental.choose import UpdateSettings
+from consilience.kb.incremental.material import Material, materialise
+from consilience.kb.incremental.update import UpdateReport, update_marginals
+from consilience.kb.inference.ladder import InferenceReport, InferenceSettings, infer
+from consilience.kb.inference.marginals import Engine, Marginals
 from consilience.kb.language.tree import Program
 from consilience.kb.learning.learn import learn
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.results import kept
 from consilience.kb.results.report import Step
+from consilience.kb.sql.bodies import table
+from consilience.kb.sql.schema import ID, POSITION, VARIABLES, Schema
 
 HOLDOUT, HOLDOUT_SEED, LEARNED = "holdout", "holdout seed", "learned"
 
 
 class Memory:
-    """The graph of a database, as long as it is the one that is grounded there."""
+    """The graph of a database, as long as it is the one that is grounded there.
+
+    Either as it was loaded, or live: with the marginals of all its variables, ready to take changes.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._loaded: LoadedGraph | None = None
+        self._marginals: Marginals | None = None
+        self._live: LiveGraph | None = None
+        self._material: Material | None = None
+        self._weights = np.zeros(0)
+        self._ids = np.zeros(0, np.uint64)
 
     def forget(self) -> None:
         """The graph is another one now."""
-        self._loaded = None
+        self._loaded = self._live = self._marginals = self._material = None
 
     def graph(self, program: Program) -> LoadedGraph:
         """The graph, with the labels that are held out left open; loaded when first asked for."""
         if self._loaded is None:
-            fraction, seed = float(self._note(HOLDOUT) or 0), int(self._note(HOLDOUT_SEED) or 0)
-            self._loaded = load_graph(self.store, program, holdout_fraction=fraction, seed=seed)
+            self._loaded = load_graph(self.store, program, holdout_fraction=self._fraction, seed=self._seed)
         return self._loaded
 
-    def held_out_ids(self, program: Program) -> pl.Series:
-        """Ids of the variables whose labels are kept back."""
-        loaded = self.graph(program)
-        return pl.Series(loaded.ids[loaded.holdout.position], dtype=pl.UInt64)
+    def held_out(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which variables keep their labels back, if they have any."""
+        return unit_hash(ids, self._seed) < self._fraction
 
     def needs_learning(self, change: GraphChange | None) -> bool:
         """Whether there are weights that nothing was learned for, or labels and rules that are new since."""
@@ -62,25 +75,15 @@ class Memory:
         is_new = (~change.weight_is_fixed).any() or (change.evidence >= 0).any()
         return bool(is_new or len(change.evidence_at))
 
-    def learn(
-        self,
-        program: Program,
-        *,
-        seed: int,
-        holdout: float | None,
-        l2: float | None,
-        l1: float | None,
-        epochs: int | None,
-    ) -> Step:
-        """Learn the weights, from where they are, and write them down."""
+    def learn(self, program: Program, *, seed: int, holdout: float | None, **settings: Any) -> Step:
+        """Learn the weights, from where they are, and write them down. settings: of LearningSettings; None: default."""
         began = time.perf_counter()
         if holdout is not None:
             self._set_note(HOLDOUT, repr(float(holdout)))
             self._set_note(HOLDOUT_SEED, str(seed))
         self.forget()
         loaded = self.graph(program)
-        settings = LearningSettings(**_given(l2=l2, l1=l1, epochs=epochs))
-        done = learn(loaded.graph, loaded.weights, seed=seed, settings=settings)
+        done = learn(loaded.graph, loaded.weights, seed=seed, settings=LearningSettings(**_given(settings)))
         save_weights(self.store, done.weights)
         self._set_note(LEARNED, "yes")
         loaded.weights[:] = done.weights
@@ -91,40 +94,76 @@ class Memory:
         facts = {"method": report.method, "weights": report.weights, "held_out": len(loaded.holdout.position)}
         return Step("learn", said, time.perf_counter() - began, facts)
 
-    def infer(self, program: Program, change: GraphChange | None, *, seed: int, epochs: int | None) -> Step:
-        """Infer everything, or with a change what it touches, and write it down."""
+    def infer(self, program: Program, *, seed: int, **settings: Any) -> Step:
+        """Infer everything, and write it down. settings: of InferenceSettings; None: default."""
         began = time.perf_counter()
-        settings = InferenceSettings(**_given(epochs=epochs))
-        self.forget() if change is not None else None
         loaded = self.graph(program)
-        if change is None or not self.store.has_table("_kb", "facts"):
-            found = infer(loaded.graph, loaded.weights, seed=seed, settings=settings)
-            kept.keep(self.store, loaded, found.marginals.probability)
-            said = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}"
-            lines = found.report.lines
-        else:
-            said, lines = self._infer_touched(loaded, change, seed, settings)
-        facts = {"engines": {line.engine.name.lower(): line.variables for line in lines}}
+        self._live = self._material = None
+        found = infer(loaded.graph, loaded.weights, seed=seed, settings=InferenceSettings(**_given(settings)))
+        kept.keep(self.store, loaded.ids, loaded.graph.cardinality, found.marginals.probability)
+        self._marginals = found.marginals
+        said = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}"
+        facts = {"engines": {line.engine.name.lower(): line.variables for line in found.report.lines}}
         return Step("infer", said, time.perf_counter() - began, facts)
 
-    def _infer_touched(
-        self, loaded: LoadedGraph, change: GraphChange, seed: int, settings: InferenceSettings
-    ) -> tuple[str, tuple[EngineLine, ...]]:
-        touched = touched_variables(loaded, change)
-        if len(touched) == 0:
-            return "nothing it would change", ()
-        part = subgraph(loaded.graph, touched)
-        found = infer(part.graph, loaded.weights, seed=seed, settings=settings)
-        probability = np.zeros(int(loaded.graph.value_offsets[-1]))
-        offsets = loaded.graph.value_offsets
-        sizes = loaded.graph.cardinality[part.variables].astype(np.int64)
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        probability[np.repeat(offsets[part.variables], sizes) + within] = found.marginals.probability
-        kept.keep(self.store, loaded, probability, touched)
-        return (
-            f"{len(touched):,} of {loaded.graph.n_variables:,} variables: {_engines(found.report)}",
-            found.report.lines,
-        )
+    def make_ready(self, program: Program, *, n_samples: int = 0, seed: int = 0) -> bool:
+        """Have the graph live, with the marginals of the last inference. n_samples: worlds to store, for reweighting.
+
+        returns: whether it is; it is not before the first inference. Cost: loading the graph, if it is not in memory.
+        """
+        if self._live is None:
+            if not kept.is_kept(self.store):
+                return False
+            loaded = self.graph(program)
+            if self._marginals is None:
+                self._marginals = recalled(self.store, loaded)
+            self._live, self._weights, self._ids = LiveGraph(loaded.graph), loaded.weights, loaded.ids
+        if n_samples and self._material is None:
+            graph = self.graph(program).graph
+            self._material = materialise(graph, self._weights, n_samples=n_samples, seed=seed)
+        return True
+
+    def take(self, program: Program, change: GraphChange, *, seed: int, strategy: str = "auto") -> Step:
+        """Infer what a change touches, and write it down. The graph must have been made ready before the change."""
+        began = time.perf_counter()
+        if self._live is None or self._marginals is None:
+            return self.infer(program, seed=seed)
+        change = self._held_back(program, change)
+        found, report = update_marginals(
+            self._live, self._weights, change, self._marginals, self._material, seed=seed, strategy=strategy,
+            settings=UpdateSettings(),
+        )  # fmt: skip
+        moved = changed_variables(self._marginals.probability, found.probability, self._live.cardinality)
+        self._loaded = None
+        self._marginals, self._weights = found, change.weights_after(self._weights)
+        kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved)
+        facts = {"touched": report.touched, "strategies": {x.strategy.value: x.variables for x in report.lines}}
+        return Step("infer", _strategies(report), time.perf_counter() - began, facts)
+
+    def _held_back(self, program: Program, change: GraphChange) -> GraphChange:
+        """The change with the labels that are held out left open; ids of new variables are noted."""
+        first = len(self._ids)
+        born = np.zeros(len(change.cardinality), np.uint64)
+        if len(born):
+            schema = Schema(program)
+            for name in (n for n in schema.order if schema.is_variable(n)):
+                query = f"SELECT {POSITION}, {ID} FROM {table(name, VARIABLES).sql('duckdb')} WHERE {POSITION} >= ?"  # noqa: S608
+                found = self.store.arrays(query, [first])
+                born[found[POSITION] - first] = found[ID]
+        self._ids = np.concatenate([self._ids, born])
+        if self._fraction == 0:
+            return change
+        moved_to = np.where(self.held_out(self._ids[change.evidence_at]), np.int32(OPEN), change.evidence_to)
+        known = np.where(self.held_out(born), np.int32(OPEN), change.evidence)
+        return replace(change, evidence=known.astype(np.int32), evidence_to=moved_to.astype(np.int32))
+
+    @property
+    def _fraction(self) -> float:
+        return float(self._note(HOLDOUT) or 0)
+
+    @property
+    def _seed(self) -> int:
+        return int(self._note(HOLDOUT_SEED) or 0)
 
     def weights(self, program: Program, rule: str | None) -> pl.DataFrame:
         """Weights, the heaviest first, and how many factors have each."""
@@ -145,41 +184,13 @@ class Memory:
         self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
 
 
-def touched_variables(loaded: LoadedGraph, change: GraphChange) -> NDArray[np.int32]:
-    """Open variables in a component that a change touches, and those whose evidence it changes."""
+def recalled(store: Store, loaded: LoadedGraph) -> Marginals:
+    """The marginals that are kept in the database; how each was found is not kept."""
     graph = loaded.graph
-    n_before = graph.n_variables - len(change.cardinality)
-    seeds: list[NDArray[Any]] = [
-        np.arange(n_before, graph.n_variables),
-        change.evidence_at,
-        change.added.variable,
-        change.removed.variable,
-    ]
-    if len(change.weight_at):
-        moved = np.isin(graph.factors.weight, change.weight_at)
-        seeds.append(graph.factors.variable[np.repeat(moved, np.diff(graph.factors.offsets))])
-    seeds.append(_neighbours(graph, change.evidence_at))
-    start = np.unique(np.concatenate(seeds)).astype(np.int32)
-    found = components(graph)
-    hit = np.unique(found.of_variable[start])
-    inside = np.zeros(len(found), bool)
-    inside[hit[hit >= 0]] = True
-    member = np.zeros(graph.n_variables, bool)
-    is_open = found.of_variable >= 0
-    member[is_open] = inside[found.of_variable[is_open]]
-    member[start] = True
-    return np.flatnonzero(member).astype(np.int32)
-
-
-def _neighbours(graph: FactorGraph, variables: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Variables that share a factor with these."""
-    if len(variables) == 0:
-        return variables
-    mine = np.isin(graph.factors.variable, variables)
-    of = np.repeat(np.arange(graph.n_factors), np.diff(graph.factors.offsets))
-    shares = np.zeros(graph.n_factors, bool)
-    shares[of[mine]] = True
-    return graph.factors.variable[shares[of]]
+    probability = kept.probabilities(store, loaded.ids, graph.cardinality, graph.evidence)
+    engine = np.where(graph.evidence == OPEN, Engine.GIBBS, Engine.EVIDENCE).astype(np.uint8)
+    n = graph.n_variables
+    return Marginals(probability, engine, np.full(n, np.nan), np.full(n, np.inf))
 
 
 def _engines(report: InferenceReport) -> str:
@@ -188,5 +199,19 @@ def _engines(report: InferenceReport) -> str:
     return ", ".join(said) + (f"; worst R-hat {max(worst):.3f}" if worst else "")
 
 
-def _given(**settings: Any) -> dict[str, Any]:
+def changed_variables(
+    before: NDArray[np.float64], after: NDArray[np.float64], cardinality: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Variables whose probabilities are others now, and those that are new. after: begins with the values of before."""
+    offsets = np.concatenate([[0], np.cumsum(cardinality, dtype=np.int64)])
+    values = np.concatenate([np.flatnonzero(before != after[: len(before)]), np.arange(len(before), len(after))])
+    return np.unique(np.searchsorted(offsets, values, side="right") - 1)
+
+
+def _strategies(report: UpdateReport) -> str:
+    said = [f"{line.variables:,} by {line.strategy.value} ({line.because})" for line in report.lines]
+    return "; ".join([f"{report.touched:,} of {report.n_open:,} open variables touched", *said])
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}

@@ -19,7 +19,7 @@ from consilience.errors import DataError, nearest
 from consilience.kb.grounding.arrays import LoadedGraph
 from consilience.kb.grounding.store import Store
 from consilience.kb.language.tree import Inference, Program, Relation
-from consilience.kb.results.kept import facts_of, variable_relation
+from consilience.kb.results.kept import facts_of, probabilities, variable_relation
 from consilience.kb.results.pushes import Push, pushes
 from consilience.kb.sql.bindings import binding_queries
 from consilience.kb.sql.bodies import column, table
@@ -106,7 +106,7 @@ def explain(
     fact = _fact(store, schema, relation, key)
     position, value = _place(store, relation, fact)
     near = _neighbours(loaded, position)
-    probability = _probabilities(store, loaded, near)
+    probability = probabilities(store, loaded.ids, loaded.graph.cardinality, loaded.graph.evidence)
     found = pushes(loaded.graph, loaded.weights, probability, position, value)
     names = _fact_names(store, schema, near)
     weights = {p: (r, d) for p, r, d in store.rows("SELECT position, rule, description FROM _kb.weights")}
@@ -156,24 +156,6 @@ def _neighbours(loaded: LoadedGraph, position: int) -> NDArray[np.int64]:
     of = np.searchsorted(factors.offsets, np.flatnonzero(factors.variable == position), side="right") - 1
     spans = [factors.variable[factors.offsets[f] : factors.offsets[f + 1]] for f in np.unique(of)]
     return np.unique(np.concatenate([*spans, [position]])).astype(np.int64)
-
-
-def _probabilities(store: Store, loaded: LoadedGraph, near: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Marginals of these variables in an array for all; a variable that was never inferred is uniform."""
-    graph, offsets = loaded.graph, loaded.graph.value_offsets
-    found = np.repeat(1.0 / graph.cardinality, graph.cardinality)
-    wanted = pl.DataFrame({"id": loaded.ids[near], "place": offsets[near], "n": graph.cardinality[near]})
-    with store.reading(wanted, "wanted"):
-        rows = store.frame(
-            "SELECT w.place, w.n, f.value, f.probability FROM wanted w JOIN _kb.facts f ON f.id = w.id "
-            "WHERE f.value < w.n"
-        )
-    at = rows["place"].to_numpy() + rows["value"].to_numpy()
-    found[at] = rows["probability"].to_numpy()
-    boolean = rows.group_by("place").agg(pl.len(), pl.col("probability").first(), pl.col("n").first())
-    boolean = boolean.filter((pl.col("len") == 1) & (pl.col("n") == 2))  # only the probability of true is kept
-    found[boolean["place"].to_numpy()] = 1 - boolean["probability"].to_numpy()
-    return found
 
 
 def _fact_names(store: Store, schema: Schema, near: NDArray[np.int64]) -> dict[int, str]:

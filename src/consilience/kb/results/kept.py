@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from consilience.errors import DataError, ProgramError, nearest
-from consilience.kb.grounding.arrays import LoadedGraph
 from consilience.kb.grounding.store import Store
 from consilience.kb.language.tree import Relation
 from consilience.kb.sql.bodies import column, table
@@ -36,14 +35,19 @@ PROBABILITY, KNOWN = "probability", "evidence"
 
 
 def keep(
-    store: Store, loaded: LoadedGraph, probability: NDArray[np.float64], touched: NDArray[np.integer] | None = None
+    store: Store,
+    ids: NDArray[np.uint64],
+    cardinality: NDArray[np.int32],
+    probability: NDArray[np.float64],
+    touched: NDArray[np.integer] | None = None,
 ) -> None:
     """Write marginals, and what changed since the last ones.
 
-    probability: laid out by the graph's value_offsets. touched: positions of the variables inferred anew; None for all.
-    Cost: the touched variables.
+    ids: (n,), 0 for variables that are gone. probability: a number a value. touched: positions of the variables that
+    were inferred anew, None for all. Cost: the touched variables.
     """
-    frame = _rows(loaded, probability, touched)
+    which = np.arange(len(ids)) if touched is None else np.unique(touched)
+    frame = _rows(ids, cardinality, probability, which)
     with store.transaction():
         store.execute(BOOKS)
         with store.reading(frame, "inferred"):
@@ -56,18 +60,52 @@ def keep(
             store.execute("INSERT INTO _kb.facts SELECT id, value, probability FROM inferred")
 
 
-def _rows(loaded: LoadedGraph, probability: NDArray[np.float64], touched: NDArray[np.integer] | None) -> pl.DataFrame:
+def _rows(
+    ids: NDArray[np.uint64],
+    cardinality: NDArray[np.int32],
+    probability: NDArray[np.float64],
+    which: NDArray[np.integer],
+) -> pl.DataFrame:
     """id, value, probability; of Boolean variables the value 1 alone. Variables that are gone have no row."""
-    graph, offsets = loaded.graph, loaded.graph.value_offsets
-    which = np.flatnonzero(loaded.ids != 0) if touched is None else np.asarray(touched)
-    which = which[loaded.ids[which] != 0]
-    sizes = graph.cardinality[which].astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(cardinality, dtype=np.int64)])
+    which = which[ids[which] != 0]
+    sizes = cardinality[which].astype(np.int64)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    ids, places = np.repeat(loaded.ids[which], sizes), np.repeat(offsets[which], sizes) + within
+    told = (within > 0) | (np.repeat(sizes, sizes) != 2)
     return pl.DataFrame(
-        {"id": ids, "value": within.astype(np.int32), PROBABILITY: probability[places]},
+        {
+            "id": np.repeat(ids[which], sizes)[told],
+            "value": within[told].astype(np.int32),
+            PROBABILITY: probability[np.repeat(offsets[which], sizes) + within][told],
+        },
         schema={"id": pl.UInt64, "value": pl.Int32, PROBABILITY: pl.Float64},
     )
+
+
+def is_kept(store: Store) -> bool:
+    """Whether anything was inferred yet."""
+    return store.has_table("_kb", "facts")
+
+
+def probabilities(
+    store: Store, ids: NDArray[np.uint64], cardinality: NDArray[np.int32], evidence: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """The marginals that are kept, a number a value; uniform for variables that were never inferred."""
+    offsets = np.concatenate([[0], np.cumsum(cardinality, dtype=np.int64)])
+    found = np.repeat(1.0 / cardinality, cardinality)
+    known = np.flatnonzero(evidence >= 0)
+    found[np.repeat(evidence >= 0, cardinality)] = 0.0
+    found[offsets[known] + evidence[known]] = 1.0
+    rows = store.arrays("SELECT id, value, probability FROM _kb.facts")
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids[order], rows["id"]), max(len(ids) - 1, 0))
+    at = order[place] if len(ids) else place
+    fits = (ids[at] == rows["id"]) & (rows["value"] < cardinality[at]) if len(ids) else np.zeros(0, bool)
+    at, value, p = at[fits], rows["value"][fits], rows[PROBABILITY][fits]
+    found[offsets[at] + value] = p
+    boolean = cardinality[at] == 2
+    found[offsets[at][boolean]] = 1.0 - p[boolean]
+    return found
 
 
 def facts_of(store: Store, schema: Schema, name: str) -> pl.DataFrame:
@@ -77,7 +115,7 @@ def facts_of(store: Store, schema: Schema, name: str) -> pl.DataFrame:
     nothing was inferred yet.
     """
     relation = variable_relation(schema, name)
-    if not store.has_table("_kb", "facts"):
+    if not is_kept(store):
         raise DataError("Nothing has been inferred yet.\nFix: run the knowledge base first.")
     order = exp.Order(expressions=[exp.Ordered(this=column(c.name), nulls_first=False) for c in relation.columns])
     columns = [column(c.name, "r") for c in relation.columns]

@@ -26,7 +26,7 @@ Dialect = OneOf["duckdb", "postgres", "spark"]
 DIALECTS = ("duckdb", "postgres", "spark")
 
 
-def compile_program(program: tree.Program, dialect: Dialect = "duckdb") -> list[tuple[str, str]]:
+def compile_program(program: tree.Program, dialect: str = "duckdb") -> list[tuple[str, str]]:
     """Queries of a program by name: each relation before those that read it, then each inference rule.
 
     A relation's query gives its columns and `_count`; a variable relation's its scope with labels; a function's its
