@@ -85,6 +85,8 @@ PAIRS = [
     ),
     (b.rule(H(x), S(x), b.call("starts_with", x, "a")), 'H(x) :- S(x), [starts_with(x, "a")].'),
     (b.rule(H(x), S(x), ~x, x), "H(x) :- S(x), !x, x."),
+    (b.rule(H(x), S(x), x.is_(True), x.is_not(y)), "H(x) :- S(x), x IS TRUE, x IS NOT y."),
+    (b.rule(H(x.cast(" varchar( 10)"))), "H(x :: varchar(10)) :- TRUE."),
     # functions
     (b.rule(S << f(x, y + 1), R(x, y)), "S += f(x, y + 1) :- R(x, y)."),
     (b.rule(S << f(x, y), R(x, y), distinct=True, limit=3), "S += f(x, y) * | 3 :- R(x, y)."),
@@ -168,6 +170,7 @@ def test_a_variable_is_no_sequence():
         (lambda: b.relation("R", a="int", key="b"), "has no column 'b' for a key"),
         (lambda: b.relation("R", a="int). S(b int"), "is no type"),
         (lambda: b.relation("R", a=list), "There is no type"),
+        (lambda: x.cast("int) + (1"), "is no type"),
         (lambda: S([1]), "list is no value"),
         (lambda: S(math.inf), "can't say the number inf"),
         (lambda: S(10**40), "more than 38 digits"),

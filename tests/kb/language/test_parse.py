@@ -453,3 +453,9 @@ def test_three_hundred_statements_take_less_than_a_second():
     begun = time.process_time()
     assert len(parse(text).statements) == 300
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("text", [b"R(a int).", None, 3])
+def test_only_text_is_a_program(text):
+    with pytest.raises(ProgramError, match=r"app is \w+, and a program is text"):
+        parse(text, name="app")

@@ -90,7 +90,8 @@ def _tell_unbound(
 def _fix_unbound(name: t.Name, body: t.Body, bound: set[str]) -> str:
     if name.name.lower() in _CONSTANTS:
         return f"{name.name.upper()} is written in capitals."
-    if any(n.name == name.name for part in body if isinstance(part, t.Quantified) for n in names(part)):
+    closed = [part for part in body if isinstance(part, t.Quantified) and part.kind != "optional"]
+    if any(n.name == name.name for n in names(tuple(closed))):
         return "EXISTS and ALL keep their variables to themselves; name the relation outside of them too."
     for part in body:
         if isinstance(part, t.Operation) and part.operator == "=" and name in (part.left, part.right):

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal as OneOf
 
 from consilience.errors import ProgramError, nearest
 from consilience.kb.language import tree as t
-from consilience.kb.language.terms import Row, Value, checked_name, expression
+from consilience.kb.language.terms import Row, Value, checked_name, expression, normal_type
 
 _TYPES: dict[type, str] = {int: "bigint", float: "double", str: "text", bool: "boolean"}
 
@@ -113,23 +112,7 @@ def column(name: str, type: str | type, *annotations: t.Annotation) -> t.Column:
         type_ = _TYPES[type]
     else:
         raise ProgramError(f"There is no type {type!r}.\nFix: use int, float, str, bool, or a name such as 'int[]'.")
-    return t.Column(checked_name(name), _normal_type(type_), tuple(annotations))
-
-
-@cache
-def _normal_type(text: str) -> str:
-    """The type as the parser would keep it, by asking the parser."""
-    from consilience.kb.language.parse import parse
-
-    try:
-        (declared,) = parse(f"R(c {text}).").statements
-        assert isinstance(declared, t.Relation)
-        (found,) = declared.columns
-    except (ProgramError, ValueError, AssertionError):
-        raise ProgramError(
-            f"{text!r} is no type.\nFix: write a type as in 'bigint', 'text[]', 'decimal(10,2)'."
-        ) from None
-    return found.type
+    return t.Column(checked_name(name), normal_type(type_), tuple(annotations))
 
 
 def annotation(name: str, /, *values: Value, **named: Value) -> t.Annotation:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consilience.errors import ProgramError
 from consilience.kb.language.tree import Place, Program, Query
 from consilience.kb.language.trouble import Source, Trouble, program_error, quoted
 
@@ -32,7 +33,7 @@ def parse(text: str, *, name: str = "program") -> Program:
     """
     from consilience.kb.language.reading import Reader
 
-    source = Source(name, text.removeprefix("\ufeff"))
+    source = _source(text, name)
     return Reader(source).program(_grammatical(source, "program"))
 
 
@@ -47,8 +48,15 @@ def parse_query(text: str, *, name: str = "query") -> Query:
     """
     from consilience.kb.language.reading import Reader
 
-    source = Source(name, text.removeprefix("\ufeff"))
+    source = _source(text, name)
     return Reader(source).query(_grammatical(source, "query"))
+
+
+def _source(text: object, name: str) -> Source:
+    if not isinstance(text, str):
+        fix = "Fix: read the file with `Path(...).read_text('utf-8')`."
+        raise ProgramError(f"{name} is {type(text).__name__}, and a program is text.\n{fix}")
+    return Source(name, text.removeprefix("\ufeff"))
 
 
 @cache

@@ -26,15 +26,18 @@ class Findings:
 
     def __init__(self, source: Source | None) -> None:
         self.source = source
-        self.troubles: list[Trouble] = []
+        self._troubles: dict[Trouble, None] = {}  # each once
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """All that was found, in the order in which it was."""
+        return list(self._troubles)
 
     def add(self, node: object, fact: str, fix: str, *, statement: t.Statement | t.Query | None = None) -> None:
         """Note a trouble with a node; the statement is shown if the node stands in no text."""
         place = place_of(node)
         shown = write(statement) if statement is not None and (self.source is None or place == t.NOWHERE) else ""
-        trouble = Trouble(place, fact, fix, shown)
-        if trouble not in self.troubles:
-            self.troubles.append(trouble)
+        self._troubles[Trouble(place, fact, fix, shown)] = None
 
     def stop(self) -> None:
         """Raise the ProgramError of all troubles, if there are any."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from types import EllipsisType
 from typing import Any as Anything
 from typing import Literal as OneOf
@@ -57,6 +58,22 @@ def _sayable(value: str | int | float | bool | None) -> str | int | float | bool
     if isinstance(value, str) and ("\0" in value or any("\ud800" <= c <= "\udfff" for c in value)):
         raise ProgramError(f"No database can hold the text {value!r:.80}.\nFix: take NUL and half characters out.")
     return value
+
+
+@cache
+def normal_type(text: str) -> str:
+    """The type as the parser would keep it, by asking the parser."""
+    from consilience.kb.language.parse import parse
+
+    try:
+        (declared,) = parse(f"R(c {text}).").statements
+        assert isinstance(declared, t.Relation)
+        (found,) = declared.columns
+    except (ProgramError, ValueError, AssertionError):
+        raise ProgramError(
+            f"{text!r} is no type.\nFix: write a type as in 'bigint', 'text[]', 'decimal(10,2)'."
+        ) from None
+    return found.type
 
 
 class Built:
@@ -153,17 +170,25 @@ class Term(Built):
         """Whether a text has a pattern, where `%` is any text and `_` any character."""
         return _comparison("LIKE", self, pattern)
 
+    def is_(self, value: Value) -> Condition:
+        """Whether it is a value, where NULL is NULL: `x IS TRUE`."""
+        return _comparison("IS", self, value)
+
+    def is_not(self, value: Value) -> Condition:
+        """Whether it is not a value: `x IS NOT TRUE`."""
+        return _comparison("IS NOT", self, value)
+
     def is_null(self) -> Condition:
         """Whether there is no value."""
-        return _comparison("IS", self, None)
+        return self.is_(None)
 
     def is_not_null(self) -> Condition:
         """Whether there is a value."""
-        return _comparison("IS NOT", self, None)
+        return self.is_not(None)
 
     def cast(self, type: str) -> Term:
         """The value as one of another type, such as `text`."""
-        return Term(t.Cast(self.tree, type))
+        return Term(t.Cast(self.tree, normal_type(type)))
 
 
 class Condition(Term):
