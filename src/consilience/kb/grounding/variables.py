@@ -216,7 +216,7 @@ def check_probabilities(store: Store, relation: Relation) -> None:
     )
     for *row, p in wrong:
         raise DataError(
-            f"{at(relation.place)}the label of {relation.name}{tuple(row)} has the probability {p}.\n"
+            f"{at(relation.place)}the label of {relation.name}({', '.join(map(repr, row))}) has the probability {p}.\n"
             "Fix: give a number from 0 to 1 behind the @."
         )
 
