@@ -176,8 +176,8 @@ class Store:
         return found
 
     def one(self, query: Query, params: Sequence[Any] = ()) -> Any:
-        """The first value of the first row; None if there is no row."""
-        found = self.rows(query, params)  # to the end: DuckDB does nothing else while a result is half read
+        """The first value of the first row; None if there is no row. All rows are fetched: no result stays open."""
+        found = self.rows(query, params)
         return found[0][0] if found else None
 
     def frame(self, query: Query, params: Sequence[Any] = ()) -> pl.DataFrame:
