@@ -138,6 +138,7 @@ def _queries(relation: Relation, nullable: frozenset[str]) -> _Queries:
         rows = rows.from_(named(temporary(TOUCHED), "d"))
         return text(rows.join(named(table(name, within), "t"), on=same(keys, "t", "d", nullable)))
 
+    after: tuple[tuple[str, str], ...]
     before = [(OLD, touched_of(VARIABLES)), *([(OLD_VALUES, touched_of(VALUES))] if categorical else [])]
     conflicts = conflicting(relation)
     labels, values = (LABELS, name), (VALUES, name)
