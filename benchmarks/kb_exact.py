@@ -255,7 +255,6 @@ def measure_memory(scale: float) -> dict[str, Any]:
         "factors": graph.n_factors,
         "engine": ", ".join(line.engine.name.lower() for line in found.report.lines).replace("_", " "),
         "cpu_s": done - started,
-        "planning_s": found.report.prepare_s,
         "peak_mb": peak_mb(),
         "graph_mb": before,
         "empty_mb": empty,

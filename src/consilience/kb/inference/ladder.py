@@ -7,7 +7,7 @@ graphs of knowledge bases, most of whose components hold one variable.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,9 +145,14 @@ def infer(
     weights = checked(graph, weights)
     prepared = Prepared(graph, limits=settings.limits)
     solved = prepared.solve(weights)
-    started = time.perf_counter()
-    marginals = _sampled(prepared, solved, weights, seed, settings)
-    report = InferenceReport(_lines(prepared, solved, marginals, time.perf_counter() - started), prepared.seconds)
+    lines, prepare_s = _lines(prepared, solved), prepared.seconds
+    marginals = solved.marginals
+    if len(solved.unsolved):
+        probability, engine = marginals.probability, marginals.engine
+        del prepared, solved, marginals  # the chains need the memory
+        marginals, line = _sampled(graph, weights, probability, engine, lines[-1], seed, settings)
+        lines = (*lines[:-1], line)
+    report = InferenceReport(lines, prepare_s)
     if not score_evidence:
         return Inferred(marginals, report)
     from consilience.kb.inference.evidence_scores import scored_evidence  # it infers again, through this module
@@ -155,49 +160,48 @@ def infer(
     return Inferred(marginals, report, *scored_evidence(graph, weights, marginals, seed=seed, settings=settings))
 
 
+def _lines(prepared: Prepared, solved: Solved) -> tuple[EngineLine, ...]:
+    """What each engine has to do, and the exact ones have done; Gibbs sampling comes last."""
+    variables = np.bincount(solved.marginals.engine, minlength=len(Engine))
+    factors = prepared.factors_by_engine(solved.marginals.engine)
+    components = np.bincount(prepared.engine, minlength=len(Engine))
+    return tuple(
+        EngineLine(
+            Engine(engine),
+            int(components[engine]) if engine != Engine.EVIDENCE else None,
+            int(variables[engine]),
+            int(factors[engine]),
+            solved.seconds.get(Engine(engine), 0.0),
+        )
+        for engine in np.flatnonzero(variables + factors).tolist()
+    )
+
+
 def _sampled(
-    prepared: Prepared, solved: Solved, weights: NDArray[np.float64], seed: int, settings: InferenceSettings
-) -> Marginals:
-    """The exact marginals, with those of unsolved components by Gibbs sampling."""
-    found = solved.marginals
-    if len(solved.unsolved) == 0:
-        return found
-    variables = np.flatnonzero(found.engine == UNSOLVED).astype(np.int32)
-    graph = prepared.graph
-    sampled = sample(
+    graph: FactorGraph,
+    weights: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    engine: NDArray[np.uint8],
+    line: EngineLine,
+    seed: int,
+    settings: InferenceSettings,
+) -> tuple[Marginals, EngineLine]:
+    """The exact marginals with those of unsolved components, by Gibbs sampling. line: what there is to do."""
+    started = time.perf_counter()
+    unsolved = engine == UNSOLVED
+    found = sample(
         graph.with_evidence(known_values(graph)),
         weights,
-        variables,
+        np.flatnonzero(unsolved).astype(np.int32),
         chains=settings.chains,
         burn_in=settings.burn_in,
         epochs=settings.epochs,
         effective=settings.effective,
         seed=seed,
     )
-    of_value = np.repeat(found.engine == UNSOLVED, graph.cardinality)
-    found.probability[of_value] = sampled.probability[of_value]
-    found.r_hat[variables] = sampled.r_hat[variables]
-    found.effective[variables] = sampled.effective[variables]
-    return found
-
-
-def _lines(prepared: Prepared, solved: Solved, marginals: Marginals, sampling_s: float) -> tuple[EngineLine, ...]:
-    variables = np.bincount(marginals.engine, minlength=len(Engine))
-    factors = prepared.factors_by_engine(marginals.engine)
-    components = np.bincount(prepared.engine, minlength=len(Engine))
-    lines = []
-    for engine in np.flatnonzero(variables + factors).tolist():
-        sampled = engine == UNSOLVED
-        mine = marginals.engine == engine if sampled else None
-        lines.append(
-            EngineLine(
-                Engine(engine),
-                int(components[engine]) if engine != Engine.EVIDENCE else None,
-                int(variables[engine]),
-                int(factors[engine]),
-                sampling_s if sampled else solved.seconds.get(Engine(engine), 0.0),
-                float(np.max(marginals.r_hat[mine])) if sampled else None,
-                float(np.min(marginals.effective[mine])) if sampled else None,
-            )
-        )
-    return tuple(lines)
+    of_value = np.repeat(unsolved, graph.cardinality)
+    probability[of_value] = found.probability[of_value]
+    line = replace(
+        line, seconds=time.perf_counter() - started, r_hat=found.worst_r_hat, effective=found.least_effective
+    )
+    return Marginals(probability, engine, found.r_hat, found.effective), line
