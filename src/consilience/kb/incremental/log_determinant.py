@@ -93,7 +93,7 @@ def violation(
     x: NDArray[np.float64], inverse: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> float:
     """How far X is from the optimum's conditions: the gradient, X^-1, is 0 inside an interval, >= 0 at its upper end
-    and <= 0 at its lower; and no entry is outside its interval."""  # noqa: D205, D209
+    and <= 0 at its lower; and no entry is outside its interval."""
     off = ~np.eye(len(x), dtype=bool)
     up = np.where(x >= high - CLOSE, np.minimum(inverse, 0), inverse)
     gradient = np.where(x <= low + CLOSE, np.maximum(up, 0), up)
