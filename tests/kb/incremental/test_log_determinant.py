@@ -43,7 +43,9 @@ def test_the_optimum_is_that_of_a_general_solver(seed, outside):
     covariance, joined = problem(seed)
     low, high = bounds(covariance, joined, 0.1, outside)
     found = relax(covariance, joined, 0.1, outside=outside)
-    wanted = by_slsqp(covariance, np.maximum(low, -2), np.minimum(high, 2), found.x * 0.99 + 0.01 * np.diag(np.diag(found.x)))
+    wanted = by_slsqp(
+        covariance, np.maximum(low, -2), np.minimum(high, 2), found.x * 0.99 + 0.01 * np.diag(np.diag(found.x))
+    )
     assert np.linalg.slogdet(found.x)[1] >= np.linalg.slogdet(wanted)[1] - 1e-6
     assert np.allclose(found.x, wanted, atol=2e-3)
 

@@ -155,9 +155,7 @@ def log_weights(
     """
     rank = np.full(len(d.variables), -1, np.int64)
     rank[d.drawn] = np.arange(len(d.drawn))
-    of_new = (
-        np.maximum.reduceat(rank[d.new.variable], d.new.offsets[:-1]) if len(d.new) else np.zeros(0, np.int64)
-    )
+    of_new = np.maximum.reduceat(rank[d.new.variable], d.new.offsets[:-1]) if len(d.new) else np.zeros(0, np.int64)
     order = np.argsort(of_new, kind="stable")
     ends = np.searchsorted(of_new[order], np.arange(-1, len(d.drawn) + 1))
     out = np.zeros((d.n_groups, stored.shape[1]))

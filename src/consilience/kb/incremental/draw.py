@@ -36,7 +36,7 @@ def uniform(rng):
 
 def generator(*seed: int) -> NDArray[np.uint64]:
     """(1,) uint64: random numbers of their own for each seed."""
-    return np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
+    return np.random.SeedSequence(list(seed)).generate_state(1, np.uint64).astype(np.uint64)
 
 
 def drawn(

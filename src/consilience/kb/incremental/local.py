@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from consilience.kb.graph.components import Components
+from consilience.kb.graph.components import Components, components
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.incremental.draw import drawn
 from consilience.kb.inference.exact import UNSOLVED, Limits, Prepared
@@ -26,20 +26,20 @@ def solved(
     found = prepared.solve(weights).marginals
     if not len(prepared.unsolved):
         return found
-    return sampled(graph, weights, found, chosen(prepared.components, prepared.unsolved), n_worlds=n_worlds, seed=seed)
+    return sampled(graph, weights, found, prepared.unsolved, n_worlds=n_worlds, seed=seed)
 
 
 def sampled(
     graph: FactorGraph,
     weights: NDArray[np.float64],
     found: Marginals,
-    which: Components,
+    which: NDArray[np.integer],
     *,
     n_worlds: int,
     seed: int,
 ) -> Marginals:
-    """`found` with the variables of some components put in from sampled worlds."""
-    variables, worlds = drawn(graph, weights, n_worlds, seed=seed, found=which)
+    """`found` with the variables of some components, numbered as `components` does, put in from sampled worlds."""
+    variables, worlds = drawn(graph, weights, n_worlds, seed=seed, found=chosen(components(graph), which))
     offsets = graph.value_offsets
     for x in range(int(graph.cardinality.max(initial=1))):
         has = graph.cardinality[variables] > x
@@ -79,5 +79,3 @@ def chosen(found: Components, which: NDArray[np.integer]) -> Components:
         np.concatenate([[0], np.cumsum(n_factors)]).astype(np.int32),
         np.concatenate(lists + [found.factors_of(int(c)) for c in which]),
     )
-
-

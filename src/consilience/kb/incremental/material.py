@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ N_SAMPLES = 1000
 @dataclass(slots=True)
 class Material:
     """worlds: of every open variable that hangs together with another. fresh: (n,) bool, variables of which this still
-    speaks. approximation: of dense components. Variables alone are drawn when they are asked for: that is exact."""  # noqa: D205, D209
+    speaks. approximation: of dense components. Variables alone are drawn when they are asked for: that is exact."""
 
     worlds: Worlds
     fresh: NDArray[np.bool_]
@@ -54,7 +55,7 @@ class Material:
     def save(self, path: Path | str) -> None:
         """Write it to one file, whole or not at all."""
         a = self.approximation
-        parts = {"rows": self.worlds.rows, "bits": self.worlds.bits, "fresh": self.fresh}
+        parts: dict[str, NDArray[Any]] = {"rows": self.worlds.rows, "bits": self.worlds.bits, "fresh": self.fresh}
         parts |= {"has": a.has, "field": a.field, "pair": a.pair, "strength": a.strength}
         save(path, KIND, {"n": self.worlds.n}, parts)
 
@@ -142,7 +143,10 @@ def refreshed(
     stored[kept] = True
     stored[piece.variables[joint.variables]] = True
     worlds = Worlds.empty(live.cardinality, stored, material.worlds.n)
-    for source, at, into in ((material.worlds, kept, kept), (part.worlds, joint.variables, piece.variables[joint.variables])):
+    for source, at, into in (
+        (material.worlds, kept, kept),
+        (part.worlds, joint.variables, piece.variables[joint.variables]),
+    ):
         worlds.bits[_rows(worlds, into)] = source.bits[_rows(source, at)]
     return Material(worlds, np.ones(n, bool), _joined(material.approximation, old, part.approximation, piece.variables))
 

@@ -47,7 +47,9 @@ class AllWorlds:
 
         Only factors the change touches are looked at. weights, weights_after: before and after it.
         """
-        d = difference(live, applied, Groups(np.arange(live.n_variables, dtype=np.int32), np.array([0, live.n_variables])))
+        d = difference(
+            live, applied, Groups(np.arange(live.n_variables, dtype=np.int32), np.array([0, live.n_variables]))
+        )
         born = np.union1d(d.variables[d.drawn], np.arange(applied.n_before, live.n_variables))
         known = np.where(np.isin(np.arange(live.n_variables), born), live.evidence, 0)
         fresh = _listed(known[born], live.cardinality[born])

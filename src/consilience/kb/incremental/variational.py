@@ -28,7 +28,7 @@ NEWTON_STEPS = 30
 @dataclass(frozen=True, slots=True)
 class Approximation:
     """has: (n,) bool, variables it covers. field: (n,) of each as -1 or +1. pair: (p, 2) int32, ascending, its lower
-    variable first. strength: (p,) of the product of the two."""  # noqa: D205, D209
+    variable first. strength: (p,) of the product of the two."""
 
     has: NDArray[np.bool_]
     field: NDArray[np.float64]

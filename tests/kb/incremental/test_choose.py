@@ -1,0 +1,102 @@
+"""Which strategy is chosen, and the reason given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from consilience.kb.graph.change import GraphChange
+from consilience.kb.graph.factor_graph import FactorFunction, FactorGraph, Factors
+from consilience.kb.graph.live import LiveGraph
+from consilience.kb.incremental.choose import GroupFacts, Strategy, UpdateSettings, choose
+from consilience.kb.incremental.material import materialise
+from consilience.kb.incremental.update import update_marginals
+from consilience.kb.inference.exact import Limits
+from consilience.kb.inference.marginals import Engine, Marginals
+
+NOTHING_EXACT = Limits(worlds=1, factor_worlds=1, table=1, tables=1, junction_variables=0)
+
+
+def facts(**given: object) -> GroupFacts:
+    usual = {
+        "size": 50,
+        "literals": 400,
+        "changed_literals": 4,
+        "is_exact": False,
+        "stored": True,
+        "effective": 700.0,
+        "approximated": False,
+        "approximate_literals": 0,
+        "evidence_changed": False,
+    }
+    return GroupFacts(**{name: np.array([value]) for name, value in (usual | given).items()}, n_stored=1000)
+
+
+@pytest.mark.parametrize(
+    ("given", "strategy", "because"),
+    [
+        ({"is_exact": True}, Strategy.EXACT, "solved exactly"),
+        ({}, Strategy.IMPORTANCE, "factors or weights changed, and the 1000 stored worlds are still worth 700"),
+        ({"evidence_changed": True}, Strategy.IMPORTANCE, "evidence changed, and the 1000 stored"),
+        ({"effective": 12.0}, Strategy.GIBBS, "worth no more than 12"),
+        ({"stored": False, "effective": np.nan}, Strategy.GIBBS, "no stored worlds speak of it"),
+        (
+            {"effective": 12.0, "approximated": True, "approximate_literals": 60},
+            Strategy.VARIATIONAL,
+            "worth no more than 12; its approximate graph is over 3 times smaller",
+        ),
+        (
+            {"effective": 12.0, "approximated": True, "approximate_literals": 390},
+            Strategy.GIBBS,
+            "an approximate graph would save too little",
+        ),
+    ],
+)
+def test_each_kind_of_change_has_its_strategy_and_its_reason(given, strategy, because):
+    (choice,) = choose(facts(**given), UpdateSettings(), n_open=1000)
+    assert choice.strategy == strategy and because in choice.because
+
+
+def test_a_change_of_nearly_everything_is_a_full_run():
+    (choice,) = choose(facts(effective=3.0), UpdateSettings(), n_open=52)
+    assert choice.strategy == Strategy.FULL and "50 of 52" in choice.because
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "strategy"),
+    [
+        ("importance", {}, Strategy.IMPORTANCE),
+        ("importance", {"effective": 0.0}, Strategy.GIBBS),
+        ("metropolis", {"stored": False}, Strategy.GIBBS),
+        ("variational", {"is_exact": True}, Strategy.EXACT),
+        ("exact", {}, Strategy.GIBBS),
+        ("full", {}, Strategy.FULL),
+    ],
+)
+def test_what_is_asked_for_is_done_where_it_can_be(wanted, given, strategy):
+    (choice,) = choose(facts(**given), UpdateSettings(), n_open=1000, wanted=wanted)
+    assert choice.strategy == strategy and "asked for" in choice.because
+
+
+def grid(side: int) -> tuple[FactorGraph, np.ndarray, Marginals]:
+    """A square of variables, each like its neighbours."""
+    at = np.arange(side * side).reshape(side, side)
+    links = [*zip(at[:, :-1].flat, at[:, 1:].flat, strict=True), *zip(at[:-1].flat, at[1:].flat, strict=True)]
+    graph = FactorGraph.of([2] * side**2, [(FactorFunction.EQUAL, [(int(a), 1), (int(b), 1)], 0) for a, b in links])
+    n = side**2
+    old = Marginals(np.full(2 * n, 0.5), np.full(n, Engine.GIBBS, np.uint8), np.ones(n), np.full(n, 1000.0))
+    return graph, np.array([0.1]), old
+
+
+@pytest.mark.parametrize(("strength", "wanted"), [(0.2, "importance"), (8.0, "full")])
+def test_a_small_change_uses_stored_worlds_and_a_large_one_does_not(strength, wanted):
+    graph, weights, old = grid(5)
+    material = materialise(graph, weights, n_samples=1000)
+    pull = Factors.of([(FactorFunction.IS_TRUE, [(v, 1)], 1) for v in (3, 12, 20)])
+    change = GraphChange.of(added=pull, weight_is_fixed=[True], weight_to={1: strength})
+    settings = UpdateSettings(limits=NOTHING_EXACT)
+    found, report = update_marginals(LiveGraph(graph), weights, change, old, material, settings=settings)
+    assert report.groups_by(Strategy(wanted)) == 1
+    p = 1 / (1 + np.exp(-2 * strength))
+    assert found.probability[2 * 12 + 1] == pytest.approx(p, abs=0.06)  # the neighbours are weak
+    assert wanted in str(report)
