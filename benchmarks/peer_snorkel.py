@@ -19,9 +19,10 @@ import torch
 from snorkel.labeling import LabelingFunction, PandasLFApplier
 from snorkel.labeling.model import LabelModel
 
-from functions.plain import SPAM, TEN, short_texts
 from record import peak_mb
 from stopwatch import clocked
+
+from functions.plain import SPAM, TEN, short_texts
 
 
 def applied(rows: int, seed: int, runs: int) -> dict:

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from functions.plain import SPAM, TEN, short_texts
 from record import peak_mb
 from stopwatch import clocked
+
+from functions.plain import SPAM, TEN, short_texts
 
 
 def frame(rows: int) -> pd.DataFrame:

@@ -19,6 +19,7 @@ import polars as pl
 import consilience as cs
 from consilience.data.table import concat
 from consilience.labeling.recorded import recorded_votes
+
 from functions import comments, headlines, messages, questions, sentiment, sst2_keywords, subjectivity
 
 SEED = 0

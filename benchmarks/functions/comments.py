@@ -1,6 +1,7 @@
 """Spam below music videos (youtube_raw): comments that advertise, and comments about the song."""
 
 import consilience as cs
+
 from functions import listed
 
 LABELS = ("ham", "spam")

@@ -1,6 +1,7 @@
 """Headlines that beg for a click, and headlines of newspapers (clickbait)."""
 
 import consilience as cs
+
 from functions import listed
 
 LABELS = ("news", "clickbait")

@@ -3,6 +3,7 @@
 import re
 
 import consilience as cs
+
 from functions import listed
 
 LABELS = ("ham", "spam")

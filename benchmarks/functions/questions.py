@@ -1,6 +1,7 @@
 """What a question asks for (TREC): a description, a thing, an abbreviation, a person, a place or a number."""
 
 import consilience as cs
+
 from functions import listed
 
 LABELS = ("DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM")

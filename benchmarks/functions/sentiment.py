@@ -1,6 +1,7 @@
 """Praise and blame, for film reviews (rt-polarity, SST-2), products (CR) and phrases of news opinion (MPQA) alike."""
 
 import consilience as cs
+
 from functions import listed
 
 LABELS = ("negative", "positive")

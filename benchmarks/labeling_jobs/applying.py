@@ -20,10 +20,11 @@ import numpy as np
 import polars as pl
 
 import consilience as cs
-from functions.plain import TEN, short_texts
 from jobs import LABELS, SEED, Found, Job, snorkel
 from process_tree import watched
 from stopwatch import clocked
+
+from functions.plain import TEN, short_texts
 
 COMMAND = [sys.executable, "-m", "consilience.cli.main"]
 

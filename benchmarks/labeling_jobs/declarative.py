@@ -21,10 +21,10 @@ import polars as pl
 import consilience as cs
 from consilience.labeling.phrases import automaton
 from consilience.labeling.sieve import sieved
-from functions.plain import WORDS
 from jobs import SEED, Found, Job
 from stopwatch import clocked
 
+from functions.plain import WORDS
 from real_data import DataAbsent, data_folder
 
 LABELS = ("ham", "spam")

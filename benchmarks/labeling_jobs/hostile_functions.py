@@ -21,10 +21,11 @@ from typing import Any
 import polars as pl
 
 import consilience as cs
-from functions.plain import short_texts
 from jobs import LABELS, SEED, Found, Job
 from labeling_jobs.applying import once
 from process_tree import watched
+
+from functions.plain import short_texts
 
 ROWS, BAD, DEADLINE_S = 20_000, 12_345, 2.0
 

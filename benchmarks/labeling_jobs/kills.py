@@ -18,9 +18,10 @@ from pathlib import Path
 
 import polars as pl
 
-from functions.plain import short_texts
 from jobs import SEED, Found, Job
 from labeling_jobs.applying import COMMAND, SOURCE, WORDS
+
+from functions.plain import short_texts
 
 PIECES, PIECE_ROWS = 6, 100_000
 

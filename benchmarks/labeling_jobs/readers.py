@@ -18,9 +18,10 @@ import numpy as np
 import polars as pl
 
 import consilience as cs
-from functions.plain import short_texts
 from jobs import SEED, Found, Job, main
 from stopwatch import clocked
+
+from functions.plain import short_texts
 
 MILLION = 1_000_000
 LABELS = ("ham", "spam")

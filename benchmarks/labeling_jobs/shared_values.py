@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import consilience as cs
 from consilience.labeling.preprocessors import tokens
-from functions.plain import short_texts
 from jobs import LABELS, SEED, Found, Job
 from stopwatch import clocked
+
+from functions.plain import short_texts
 
 WORDS = ("free", "win", "cash", "views", "please", "money", "channel", "new", "video", "song")
 

@@ -21,9 +21,10 @@ import numpy as np
 import polars as pl
 
 import consilience as cs
-from functions.plain import HAM, SPAM, short_texts
 from jobs import LABELS, Found, Job
 from process_tree import watched
+
+from functions.plain import HAM, SPAM, short_texts
 
 ROWS = 5_000_000
 PART = 250_000  # rows of a file

@@ -61,10 +61,7 @@ def named(source: exp.Expr, alias: str) -> exp.Expr:
 def same(columns: Sequence[str], a: str, b: str, nullable: frozenset[str]) -> exp.Condition:
     """Whether rows of a and b agree in all columns."""
     return exp.and_(
-        *(
-            (exp.NullSafeEQ if c in nullable else exp.EQ)(this=column(c, a), expression=column(c, b))
-            for c in columns
-        )
+        *((exp.NullSafeEQ if c in nullable else exp.EQ)(this=column(c, a), expression=column(c, b)) for c in columns)
     )
 
 

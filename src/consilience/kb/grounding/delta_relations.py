@@ -208,7 +208,9 @@ class RelationChanges:
 
     def _call(self, rule: tree.FunctionCall, change: Change, made: str, columns: tuple[str, ...], sign: int) -> None:
         count = column(COUNT)
-        side = exp.GT(this=count, expression=exp.convert(0)) if sign > 0 else exp.LT(this=count, expression=exp.convert(0))
+        side = (
+            exp.GT(this=count, expression=exp.convert(0)) if sign > 0 else exp.LT(this=count, expression=exp.convert(0))
+        )
         name = f"{'gained' if sign > 0 else 'lost'} {change.name}"
         absolute = exp.alias_(exp.Abs(this=count.copy()), COUNT, quoted=True)
         n = make_temporary(
@@ -223,9 +225,7 @@ class RelationChanges:
         )
         outcome = Outcome(n_inputs=1)  # an input that fails among few is set aside, as among many
         given = self.functions.get(rule.function)
-        found = outputs(
-            self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder
-        )
+        found = outputs(self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder)
         for frame in found:
             with self.store.reading(frame) as incoming:
                 signed = exp.alias_(exp.Mul(this=column(COUNT), expression=exp.convert(sign)), COUNT, quoted=True)

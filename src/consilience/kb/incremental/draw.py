@@ -15,7 +15,7 @@ from consilience.kb.graph.adjacency import adjacency
 from consilience.kb.graph.components import Components, components, known_values
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
 from consilience.kb.graph.worth import worth
-from consilience.kb.inference.arrays import arrays, next_world, worth_in
+from consilience.kb.inference.arrays import arrays, next_world
 from consilience.progress import track
 
 MOST_WORLDS = 1 << 12  # of a component whose worlds are listed: a draw is then exact and costs a bisection
@@ -85,8 +85,9 @@ def draw_listed(g, weights, variables, factors, state, n_worlds, rng, out):
     scores = np.zeros(n_worlds)
     for world in range(n_worlds):
         for f in factors:
-            scores[world] += weights[g.weight[f]] * g.scale[f] * worth_in(g, f, state)
-        next_world(g, state, variables, 0, len(variables))
+            value = worth(g.function[f], g.offsets[f], g.offsets[f + 1], g.variable, g.value, g.clause, state, -1, 0)
+            scores[world] += weights[g.weight[f]] * g.scale[f] * value
+        next_world(state, g.cardinality, variables, len(variables))
     ends = np.cumsum(np.exp(scores - scores.max()))
     for i in range(out.shape[1]):
         world = min(np.searchsorted(ends, uniform(rng) * ends[-1], side="right"), n_worlds - 1)

@@ -5,8 +5,6 @@ Grounding itself runs the same expressions on DuckDB; see `grounding/`.
 
 from __future__ import annotations
 
-from typing import Literal as OneOf
-
 from sqlglot import exp
 
 from consilience.errors import ProgramError, nearest
@@ -22,7 +20,6 @@ from consilience.kb.sql.rules import (
 )
 from consilience.kb.sql.schema import LABEL, PROBABILITY, Schema
 
-Dialect = OneOf["duckdb", "postgres", "spark"]
 DIALECTS = ("duckdb", "postgres", "spark")
 
 
@@ -71,14 +68,14 @@ def program_queries(program: tree.Program) -> list[tuple[str, exp.Query]]:
     return found
 
 
-def written(query: exp.Query, dialect: Dialect = "duckdb", *, pretty: bool = True) -> str:
+def written(query: exp.Query, dialect: str = "duckdb", *, pretty: bool = True) -> str:
     """A query in a dialect, where what DuckDB calls by another name is called by theirs."""
     if dialect == "duckdb":
         return query.sql("duckdb", pretty=pretty)
     return query.copy().transform(lambda node: _translated(node, dialect)).sql(dialect, pretty=pretty)
 
 
-def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+def _translated(node: exp.Expr, dialect: str) -> exp.Expr:
     if dialect == "spark" and isinstance(node, exp.Bracket) and not node.expressions[0].is_number:
         return exp.Anonymous(this="try_element_at", expressions=[node.this, exp.cast(node.expressions[0], "int")])
     if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order) and dialect == "spark":
