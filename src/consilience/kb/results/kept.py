@@ -14,7 +14,7 @@ from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.grounding.store import Store
 from consilience.kb.language.tree import Relation
 from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.schema import EVIDENCE, ID, POSITION, VALUE, VALUES, VARIABLES, Schema
+from consilience.kb.sql.schema import CARDINALITY, EVIDENCE, ID, POSITION, VALUE, VALUES, VARIABLES, Schema
 
 BOOKS = """
 CREATE TABLE IF NOT EXISTS _kb.facts (id UBIGINT, value INTEGER, probability DOUBLE);
@@ -66,7 +66,7 @@ def _rows(
     probability: NDArray[np.float64],
     which: NDArray[np.integer],
 ) -> pl.DataFrame:
-    """id, value, probability; of Boolean variables the value 1 alone. Variables that are gone have no row."""
+    """id, value, probability; of two values the second alone. Variables that are gone have no row."""
     offsets = np.concatenate([[0], np.cumsum(cardinality, dtype=np.int64)])
     which = which[ids[which] != 0]
     sizes = cardinality[which].astype(np.int64)
@@ -137,9 +137,18 @@ def facts_of(store: Store, schema: Schema, name: str) -> pl.DataFrame:
     )
     is_known = exp.Case(ifs=[exp.If(this=exp.GTE(this=known.copy(), expression=exp.Literal.number(0)), true=told)])
     source = source.join(kept, on=same, join_type="left")
-    source = source.select(
-        exp.alias_(column(PROBABILITY, "f"), PROBABILITY), exp.alias_(is_known, KNOWN), exp.alias_(column(ID, "v"), ID)
-    )
+    found: exp.Expr = column(PROBABILITY, "f")
+    if relation.categories:  # of two values only the second is kept
+        other = exp.alias_(exp.table_("facts", db="_kb"), "o", table=True)
+        of_two = exp.and_(
+            exp.EQ(this=column("id", "o"), expression=column(ID, "v")),
+            exp.EQ(this=column(CARDINALITY, "v"), expression=exp.Literal.number(2)),
+            exp.EQ(this=value.copy(), expression=exp.Literal.number(0)),
+        )
+        source = source.join(other, on=of_two, join_type="left")
+        rest = exp.Sub(this=exp.Literal.number(1), expression=column(PROBABILITY, "o"))
+        found = exp.Coalesce(this=found, expressions=[rest])
+    source = source.select(exp.alias_(found, PROBABILITY), exp.alias_(is_known, KNOWN), exp.alias_(column(ID, "v"), ID))
     return store.frame(exp.select(exp.Star()).from_(source.subquery("facts")).order_by(*order.expressions))
 
 
