@@ -79,7 +79,7 @@ def written(query: exp.Query, dialect: Dialect = "duckdb", *, pretty: bool = Tru
 
 
 def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
-    if dialect == "spark" and isinstance(node, exp.Bracket) and not node.expressions[0].is_number:
+    if dialect == "spark" and isinstance(node, exp.Bracket):  # an index beyond the end is no error
         return exp.Anonymous(this="try_element_at", expressions=[node.this, exp.cast(node.expressions[0], "int")])
     if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order) and dialect == "spark":
         return _spark_array(node.this)
@@ -90,17 +90,18 @@ def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 def _spark_array(order: exp.Order) -> exp.Expr:
     """collect_list drops NULL: each value travels in an array of one."""
-    one = exp.Array(expressions=[order.this.copy()])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(one)])
-
-
-def _spark_sorted(values: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this="array_sort", expressions=[exp.Anonymous(this="collect_list", expressions=[values])])
+    return _spark_sorted(exp.Array(expressions=[order.this.copy()]))
 
 
 def _spark_repeated(collected: exp.ArrayAgg) -> exp.Expr:
-    order = collected.this
-    repeat = order.this
+    repeat = collected.this.this
     times = exp.cast(repeat.expressions[1].copy(), "int")
-    values = exp.Anonymous(this="array_repeat", expressions=[repeat.expressions[0].expressions[0].copy(), times])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(values)])
+    value = repeat.expressions[0].expressions[0].copy()
+    return _spark_sorted(exp.Anonymous(this="array_repeat", expressions=[value, times]))
+
+
+def _spark_sorted(values: exp.Expr) -> exp.Expr:
+    made = values
+    for name in ("collect_list", "flatten", "array_sort"):
+        made = exp.Anonymous(this=name, expressions=[made])
+    return made
