@@ -5,6 +5,8 @@ Grounding itself runs the same expressions on DuckDB; see `grounding/`.
 
 from __future__ import annotations
 
+from typing import Literal as OneOf
+
 from sqlglot import exp
 
 from consilience.errors import ProgramError, nearest
@@ -20,10 +22,11 @@ from consilience.kb.sql.rules import (
 )
 from consilience.kb.sql.schema import LABEL, PROBABILITY, Schema
 
+Dialect = OneOf["duckdb", "postgres", "spark"]
 DIALECTS = ("duckdb", "postgres", "spark")
 
 
-def compile_program(program: tree.Program, dialect: str = "duckdb") -> list[tuple[str, str]]:
+def compile_program(program: tree.Program, dialect: Dialect = "duckdb") -> list[tuple[str, str]]:
     """Queries of a program by name: each relation before those that read it, then each inference rule.
 
     A relation's query gives its columns and `_count`; a variable relation's its scope with labels; a function's its
@@ -68,15 +71,15 @@ def program_queries(program: tree.Program) -> list[tuple[str, exp.Query]]:
     return found
 
 
-def written(query: exp.Query, dialect: str = "duckdb", *, pretty: bool = True) -> str:
+def written(query: exp.Query, dialect: Dialect = "duckdb", *, pretty: bool = True) -> str:
     """A query in a dialect, where what DuckDB calls by another name is called by theirs."""
     if dialect == "duckdb":
         return query.sql("duckdb", pretty=pretty)
     return query.copy().transform(lambda node: _translated(node, dialect)).sql(dialect, pretty=pretty)
 
 
-def _translated(node: exp.Expr, dialect: str) -> exp.Expr:
-    if dialect == "spark" and isinstance(node, exp.Bracket) and not node.expressions[0].is_number:
+def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+    if dialect == "spark" and isinstance(node, exp.Bracket):  # an index beyond the end is no error
         return exp.Anonymous(this="try_element_at", expressions=[node.this, exp.cast(node.expressions[0], "int")])
     if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order) and dialect == "spark":
         return _spark_array(node.this)
@@ -87,17 +90,18 @@ def _translated(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _spark_array(order: exp.Order) -> exp.Expr:
     """collect_list drops NULL: each value travels in an array of one."""
-    one = exp.Array(expressions=[order.this.copy()])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(one)])
-
-
-def _spark_sorted(values: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this="array_sort", expressions=[exp.Anonymous(this="collect_list", expressions=[values])])
+    return _spark_sorted(exp.Array(expressions=[order.this.copy()]))
 
 
 def _spark_repeated(collected: exp.ArrayAgg) -> exp.Expr:
-    order = collected.this
-    repeat = order.this
+    repeat = collected.this.this
     times = exp.cast(repeat.expressions[1].copy(), "int")
-    values = exp.Anonymous(this="array_repeat", expressions=[repeat.expressions[0].expressions[0].copy(), times])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(values)])
+    value = repeat.expressions[0].expressions[0].copy()
+    return _spark_sorted(exp.Anonymous(this="array_repeat", expressions=[value, times]))
+
+
+def _spark_sorted(values: exp.Expr) -> exp.Expr:
+    made = values
+    for name in ("collect_list", "flatten", "array_sort"):
+        made = exp.Anonymous(this=name, expressions=[made])
+    return made
