@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from tests.kb.grounding.test_ground import KINDS, bag, loaded, named, same
 from tests.kb.programs import POOL, RELATIONS, bases, programs
 from tests.reference import datalog, datalog_graph
@@ -22,7 +21,9 @@ from consilience.kb.language import tree as t
 from consilience.kb.sql.schema import Schema
 
 Rows = dict[str, list[Any]]
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate])
+SETTINGS = settings(
+    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate]
+)
 WHOLE = t.Program((*RELATIONS, *POOL))
 
 

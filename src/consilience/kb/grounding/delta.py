@@ -27,7 +27,7 @@ from consilience.kb.grounding.delta_plan import Plan, planned
 from consilience.kb.grounding.delta_relations import RelationChanges
 from consilience.kb.grounding.ground import GroundReport, ground, mark, steps
 from consilience.kb.grounding.load import fitted, make_base, note_load
-from consilience.kb.grounding.remembered import function_fingerprints, grounded, remember
+from consilience.kb.grounding.remembered import function_fingerprints, remember
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column
@@ -117,7 +117,11 @@ class _Updating:
     report: UpdateReport
 
     def run(
-        self, loaded: dict[str, Change], functions: Mapping[str, Callable[..., Any]], allow_code: bool, folder: Path | None
+        self,
+        loaded: dict[str, Change],
+        functions: Mapping[str, Callable[..., Any]],
+        allow_code: bool,
+        folder: Path | None,
     ) -> GraphChange:
         """Relations, then factors, then arrays."""
         first_variable, first_weight = self.store.counter("variables"), self.store.counter("weights")

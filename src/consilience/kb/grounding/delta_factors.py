@@ -139,9 +139,7 @@ def _merged_sql(rule: tree.Inference, merged: str) -> tuple[str, str, str]:
     return text(removed), text(added), text(exp.select(exp.Sum(this=gained)).from_(source))
 
 
-def _implications(
-    store: Store, schema: Schema, rule: tree.Inference, change: Change
-) -> tuple[Factors, Factors, int]:
+def _implications(store: Store, schema: Schema, rule: tree.Inference, change: Change) -> tuple[Factors, Factors, int]:
     """A factor of an implication is all groundings with one head, weight and feature value: it goes and comes whole."""
     keys = _group_keys(rule)
     make_temporary(store, GROUPS, exp.select(*map(column, keys)).distinct().from_(change.table))

@@ -18,7 +18,7 @@ from consilience.kb.grounding.counted import (
     changed_rows,
     crossings_sql,
     make_temporary,
-    quoted,
+    named,
     temporary,
 )
 from consilience.kb.grounding.delta_plan import Plan
@@ -30,8 +30,20 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, why_recomputed
 from consilience.kb.sql.rule_deltas import head_of
-from consilience.kb.sql.rules import call_query, fingerprint, output_columns
-from consilience.kb.sql.schema import BASE, CALLS, COUNT, LABEL, PROBABILITY, VARIABLES, Schema, at, target
+from consilience.kb.sql.rules import call_query, fingerprint, output_columns, union
+from consilience.kb.sql.schema import (
+    CALLS,
+    COUNT,
+    ID,
+    LABEL,
+    POSITION,
+    PROBABILITY,
+    VARIABLES,
+    Schema,
+    at,
+    atoms_of,
+    target,
+)
 
 if TYPE_CHECKING:
     from consilience.kb.grounding.delta import UpdateReport
@@ -62,13 +74,10 @@ class RelationChanges:
                 self._look_back(self.plan.before, rule)
         for number, rule in enumerate(self.schema.program.rules):
             kept = number not in self.plan.new and not isinstance(rule, tree.Inference)
-            if kept and any(why_recomputed(rule, b, may) for b in rule.bodies):
-                if may.relations & self._reads(rule):
-                    self._look_back(self.schema, rule)
+            if kept and may.relations & self._reads(rule) and any(why_recomputed(rule, b, may) for b in rule.bodies):
+                self._look_back(self.schema, rule)
 
     def _reads(self, rule: tree.Rule) -> set[str]:
-        from consilience.kb.sql.schema import atoms_of
-
         return {a.relation for b in rule.bodies for a in atoms_of(b)}
 
     def _look_back(self, schema: Schema, rule: tree.Rule) -> None:
@@ -208,7 +217,9 @@ class RelationChanges:
 
     def _call(self, rule: tree.FunctionCall, change: Change, made: str, columns: tuple[str, ...], sign: int) -> None:
         count = column(COUNT)
-        side = exp.GT(this=count, expression=exp.convert(0)) if sign > 0 else exp.LT(this=count, expression=exp.convert(0))
+        side = (
+            exp.GT(this=count, expression=exp.convert(0)) if sign > 0 else exp.LT(this=count, expression=exp.convert(0))
+        )
         name = f"{'gained' if sign > 0 else 'lost'} {change.name}"
         absolute = exp.alias_(exp.Abs(this=count.copy()), COUNT, quoted=True)
         n = make_temporary(
@@ -223,9 +234,7 @@ class RelationChanges:
         )
         outcome = Outcome(n_inputs=1)  # an input that fails among few is set aside, as among many
         given = self.functions.get(rule.function)
-        found = outputs(
-            self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder
-        )
+        found = outputs(self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder)
         for frame in found:
             with self.store.reading(frame) as incoming:
                 signed = exp.alias_(exp.Mul(this=column(COUNT), expression=exp.convert(sign)), COUNT, quoted=True)
@@ -276,16 +285,13 @@ class RelationChanges:
         names = [n for n in self.schema.order if self.schema.is_variable(n)]
         if not names or self.store.counter("variables") == first:
             return
-        every = " UNION ALL ".join(f"SELECT _id, _position FROM {VARIABLES}.{quoted(n)}" for n in names)
-        twice = self.store.one(
-            f"SELECT n._id FROM (SELECT * FROM ({every}) WHERE _position >= ?) AS n JOIN ({every}) AS o "
-            "ON n._id = o._id AND n._position <> o._position LIMIT 1",
-            [first],
-        )
+        every = union([exp.select(column(ID), column(POSITION)).from_(table(n, VARIABLES)) for n in names])
+        is_new = exp.GTE(this=column(POSITION, "n"), expression=exp.convert(first))
+        others = exp.NEQ(this=column(POSITION, "n"), expression=column(POSITION, "o"))
+        query = exp.select(column(ID, "n")).from_(named(every.subquery(), "n"))
+        query = query.join(named(every.subquery(), "o"), on=exp.EQ(this=column(ID, "n"), expression=column(ID, "o")))
+        twice = self.store.one(query.where(is_new, others).limit(1))
         if twice is not None:
             raise GraphError(
                 f"Two variables have the id {twice}.\nFix: rename a relation of random variables; ids follow its name."
             )
-
-
-__all__ = ["BASE", "RelationChanges"]

@@ -134,7 +134,9 @@ def _queries(relation: Relation, nullable: frozenset[str]) -> _Queries:
     categorical = bool(relation.categories)
 
     def touched_of(within: str) -> str:
-        rows = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier("t")), exp.alias_(exp.column("rowid", "t"), "_row"))
+        rows = exp.select(
+            exp.Column(this=exp.Star(), table=exp.to_identifier("t")), exp.alias_(exp.column("rowid", "t"), "_row")
+        )
         rows = rows.from_(named(temporary(TOUCHED), "d"))
         return text(rows.join(named(table(name, within), "t"), on=same(keys, "t", "d", nullable)))
 
@@ -178,8 +180,6 @@ def _queries(relation: Relation, nullable: frozenset[str]) -> _Queries:
     )
 
 
-
-
 def _same_position() -> exp.Expr:
     return exp.EQ(this=column(POSITION, "n"), expression=column(POSITION, "o"))
 
@@ -211,9 +211,7 @@ def _position(is_old: str) -> str:
 
 def _placed_boolean(relation: Relation) -> str:
     keys = relation.keys
-    inner = boolean_labels(relation, temporary(LABELLED)).select(
-        exp.alias_(_ranked(keys), "_order")
-    )
+    inner = boolean_labels(relation, temporary(LABELLED)).select(exp.alias_(_ranked(keys), "_order"))
     made = exp.select(
         *(column(k, "n") for k in keys), *(column(c, "n") for c in (ID, CARDINALITY, EVIDENCE, SOFT))
     ).select(f"{_position(f'o.{POSITION} IS NOT NULL')} AS {POSITION}", dialect="duckdb")
@@ -254,7 +252,9 @@ def _places(relation: Relation) -> str:
     place = _position(kept).replace("n._order", f"n.{POSITION}")
     made = exp.select(exp.alias_(column(POSITION, "n"), "_group")).select(f"{place} AS {POSITION}", dialect="duckdb")
     made = made.from_(named(inner.subquery(), "n"))
-    return text(made.join(named(domain(OLD_VALUES).subquery(), "o"), on=_null_safe(relation.keys, "n", "o"), join_type="left"))
+    return text(
+        made.join(named(domain(OLD_VALUES).subquery(), "o"), on=_null_safe(relation.keys, "n", "o"), join_type="left")
+    )
 
 
 def _placed(relation: Relation) -> str:
@@ -274,7 +274,9 @@ def _writes(relation: Relation) -> tuple[str, ...]:
     """Statements that put the new variables (and values) in place of the old."""
     keys, name = list(relation.keys), relation.name
     made = []
-    parts = [(VARIABLES, OLD, NEW, [*keys, ID, CARDINALITY, EVIDENCE, POSITION, *([] if relation.categories else [SOFT])])]
+    parts = [
+        (VARIABLES, OLD, NEW, [*keys, ID, CARDINALITY, EVIDENCE, POSITION, *([] if relation.categories else [SOFT])])
+    ]
     if relation.categories:
         columns = [*keys, *relation.categories, POSITION, VALUE, "_true", "_false", SOFT]
         parts.append((VALUES, OLD_VALUES, NEW_VALUES, columns))
@@ -296,7 +298,9 @@ def _literals(relation: Relation) -> tuple[str, ...]:
     old, new = (OLD_VALUES, NEW_VALUES) if relation.categories else (OLD, NEW)
 
     def rows(of: str, but: str, count: int) -> str:
-        number = exp.cast(exp.Literal.number(abs(count)) if count > 0 else exp.Neg(this=exp.Literal.number(1)), "bigint")
+        number = exp.cast(
+            exp.Literal.number(abs(count)) if count > 0 else exp.Neg(this=exp.Literal.number(1)), "bigint"
+        )
         made = exp.select(*(column(c, "o") for c in names), exp.alias_(number, COUNT, quoted=True))
         made = made.from_(named(temporary(of), "o"))
         return text(made.join(named(temporary(but), "n"), on=_same_position(), join_type="anti"))
@@ -344,7 +348,7 @@ def _improbable(relation: Relation, labels: str) -> str:
 
 def _number(store: Store, relation: Relation, first: int) -> int:
     """Note the positions that were given, and see that no id comes twice. Returns how many are new."""
-    found = store.one(f'SELECT max({POSITION}) FROM "{NEW}"')
+    found = store.one(exp.select(exp.Max(this=column(POSITION))).from_(temporary(NEW)))
     n_new = 0 if found is None else max(0, int(found) + 1 - first)
     if first + n_new >= 2**31:
         raise GraphError(f"There are {first + n_new} variables; a graph holds {2**31 - 1}.\nFix: ground it anew.")

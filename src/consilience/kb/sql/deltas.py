@@ -22,6 +22,7 @@ from consilience.kb.sql.expressions import has_aggregate
 from consilience.kb.sql.rules import literal_source
 from consilience.kb.sql.schema import CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
 
+
 def change_table(name: str) -> exp.Table:
     """Rows of a relation that came and went, as the rules that read it see them: columns, `_count`."""
     return table(f"change of {name}", CHANGES)
