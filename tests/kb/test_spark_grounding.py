@@ -48,7 +48,7 @@ married(p, q) = if n > 2 then TRUE else NULL end :- candidate(p, _, q, _), menti
 married(p, q) = FALSE @ 0.75 :- candidate(p, n1, q, n2), known(n2, n1).
 @name("word") @weight(w) married(p, q) :- candidate(p, _, q, _), mention(p, _, d, _), words(d, t), w = t[1].
 @name("kinds") @weight(w) @feature_value(0.5) kind(p, w) ^ kind(q, w) :- candidate(p, _, q, _).
-@name("back") @weight(3.0) married(p, q) => !married(q, p) :- TRUE.
+@name("one") @weight(3.0) married(p, q) => !married(p, z) :- TRUE.
 """
 
 

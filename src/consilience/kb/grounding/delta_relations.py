@@ -48,7 +48,7 @@ from consilience.kb.sql.schema import (
 if TYPE_CHECKING:
     from consilience.kb.grounding.delta import UpdateReport
 
-BATCH = 20_000  # inputs of a function that are in memory at a time
+BATCH = 20_000  # inputs that a function gets at a time
 
 
 @dataclass
@@ -227,11 +227,8 @@ class RelationChanges:
         )
         if n == 0:
             return
-        source = exp.select(exp.Star()).from_(temporary(name))
-        batches = (
-            self.store.frame(source.copy().where(f"rowid >= {first} AND rowid < {first + BATCH}"))
-            for first in range(0, n, BATCH)
-        )
+        # Rows this transaction wrote have no row numbers yet to read them by.
+        batches = self.store.frame(exp.select(exp.Star()).from_(temporary(name))).iter_slices(BATCH)
         outcome = Outcome(n_inputs=1)  # an input that fails among few is set aside, as among many
         given = self.functions.get(rule.function)
         found = outputs(self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder)

@@ -90,17 +90,17 @@ def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 def _spark_array(order: exp.Order) -> exp.Expr:
     """collect_list drops NULL: each value travels in an array of one."""
-    one = exp.Array(expressions=[order.this.copy()])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(one)])
+    return _spark_sorted(exp.Array(expressions=[order.this.copy()]))
 
 
-def _spark_sorted(values: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this="array_sort", expressions=[exp.Anonymous(this="collect_list", expressions=[values])])
+def _spark_sorted(arrays: exp.Expr) -> exp.Expr:
+    """All values of arrays in their order; array_sort puts NULL last among values, but first inside of arrays."""
+    collected = exp.Anonymous(this="collect_list", expressions=[arrays])
+    return exp.Anonymous(this="array_sort", expressions=[exp.Anonymous(this="flatten", expressions=[collected])])
 
 
 def _spark_repeated(collected: exp.ArrayAgg) -> exp.Expr:
-    order = collected.this
-    repeat = order.this
+    repeat = collected.this.this
     times = exp.cast(repeat.expressions[1].copy(), "int")
-    values = exp.Anonymous(this="array_repeat", expressions=[repeat.expressions[0].expressions[0].copy(), times])
-    return exp.Anonymous(this="flatten", expressions=[_spark_sorted(values)])
+    one = repeat.expressions[0].expressions[0].copy()
+    return _spark_sorted(exp.Anonymous(this="array_repeat", expressions=[one, times]))
