@@ -1,4 +1,4 @@
-"""Signed counts: a change is a table of rows with how many derivations each gains or loses; here it is made and applied.
+"""Signed counts: a change is a table of rows with how many derivations each gains or loses; made and applied here.
 
 Everything joins the small change with the large table by plain equality where the change holds no NULL, which lets the
 database skip most of the large table. Called inside a transaction by `delta.py`; the tables of changes are temporary.

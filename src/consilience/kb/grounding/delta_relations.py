@@ -18,7 +18,7 @@ from consilience.kb.grounding.counted import (
     changed_rows,
     crossings_sql,
     make_temporary,
-    quoted,
+    named,
     temporary,
 )
 from consilience.kb.grounding.delta_plan import Plan
@@ -30,13 +30,25 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, why_recomputed
 from consilience.kb.sql.rule_deltas import head_of
-from consilience.kb.sql.rules import call_query, fingerprint, output_columns
-from consilience.kb.sql.schema import BASE, CALLS, COUNT, LABEL, PROBABILITY, VARIABLES, Schema, at, target
+from consilience.kb.sql.rules import call_query, fingerprint, output_columns, union
+from consilience.kb.sql.schema import (
+    CALLS,
+    COUNT,
+    ID,
+    LABEL,
+    POSITION,
+    PROBABILITY,
+    VARIABLES,
+    Schema,
+    at,
+    atoms_of,
+    target,
+)
 
 if TYPE_CHECKING:
     from consilience.kb.grounding.delta import UpdateReport
 
-BATCH = 20_000  # inputs of a function that are in memory at a time
+BATCH = 20_000  # inputs that a function gets at a time
 
 
 @dataclass
@@ -62,13 +74,10 @@ class RelationChanges:
                 self._look_back(self.plan.before, rule)
         for number, rule in enumerate(self.schema.program.rules):
             kept = number not in self.plan.new and not isinstance(rule, tree.Inference)
-            if kept and any(why_recomputed(rule, b, may) for b in rule.bodies):
-                if may.relations & self._reads(rule):
-                    self._look_back(self.schema, rule)
+            if kept and may.relations & self._reads(rule) and any(why_recomputed(rule, b, may) for b in rule.bodies):
+                self._look_back(self.schema, rule)
 
     def _reads(self, rule: tree.Rule) -> set[str]:
-        from consilience.kb.sql.schema import atoms_of
-
         return {a.relation for b in rule.bodies for a in atoms_of(b)}
 
     def _look_back(self, schema: Schema, rule: tree.Rule) -> None:
@@ -218,11 +227,8 @@ class RelationChanges:
         )
         if n == 0:
             return
-        source = exp.select(exp.Star()).from_(temporary(name))
-        batches = (
-            self.store.frame(source.copy().where(f"rowid >= {first} AND rowid < {first + BATCH}"))
-            for first in range(0, n, BATCH)
-        )
+        # Rows this transaction wrote have no row numbers yet to read them by.
+        batches = self.store.frame(exp.select(exp.Star()).from_(temporary(name))).iter_slices(BATCH)
         outcome = Outcome(n_inputs=1)  # an input that fails among few is set aside, as among many
         given = self.functions.get(rule.function)
         found = outputs(self.schema, rule, batches, outcome, given, allow_code=self.allow_code, folder=self.folder)
@@ -276,16 +282,13 @@ class RelationChanges:
         names = [n for n in self.schema.order if self.schema.is_variable(n)]
         if not names or self.store.counter("variables") == first:
             return
-        every = " UNION ALL ".join(f"SELECT _id, _position FROM {VARIABLES}.{quoted(n)}" for n in names)
-        twice = self.store.one(
-            f"SELECT n._id FROM (SELECT * FROM ({every}) WHERE _position >= ?) AS n JOIN ({every}) AS o "
-            "ON n._id = o._id AND n._position <> o._position LIMIT 1",
-            [first],
-        )
+        every = union([exp.select(column(ID), column(POSITION)).from_(table(n, VARIABLES)) for n in names])
+        is_new = exp.GTE(this=column(POSITION, "n"), expression=exp.convert(first))
+        others = exp.NEQ(this=column(POSITION, "n"), expression=column(POSITION, "o"))
+        query = exp.select(column(ID, "n")).from_(named(every.subquery(), "n"))
+        query = query.join(named(every.subquery(), "o"), on=exp.EQ(this=column(ID, "n"), expression=column(ID, "o")))
+        twice = self.store.one(query.where(is_new, others).limit(1))
         if twice is not None:
             raise GraphError(
                 f"Two variables have the id {twice}.\nFix: rename a relation of random variables; ids follow its name."
             )
-
-
-__all__ = ["BASE", "RelationChanges"]

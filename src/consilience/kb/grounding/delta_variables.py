@@ -348,7 +348,7 @@ def _improbable(relation: Relation, labels: str) -> str:
 
 def _number(store: Store, relation: Relation, first: int) -> int:
     """Note the positions that were given, and see that no id comes twice. Returns how many are new."""
-    found = store.one(f'SELECT max({POSITION}) FROM "{NEW}"')
+    found = store.one(exp.select(exp.Max(this=column(POSITION))).from_(temporary(NEW)))
     n_new = 0 if found is None else max(0, int(found) + 1 - first)
     if first + n_new >= 2**31:
         raise GraphError(f"There are {first + n_new} variables; a graph holds {2**31 - 1}.\nFix: ground it anew.")

@@ -5,7 +5,6 @@ Grounding itself runs the same expressions on DuckDB; see `grounding/`.
 
 from __future__ import annotations
 
-from typing import Literal as OneOf
 
 from sqlglot import exp
 
@@ -22,11 +21,10 @@ from consilience.kb.sql.rules import (
 )
 from consilience.kb.sql.schema import LABEL, PROBABILITY, Schema
 
-Dialect = OneOf["duckdb", "postgres", "spark"]
 DIALECTS = ("duckdb", "postgres", "spark")
 
 
-def compile_program(program: tree.Program, dialect: Dialect = "duckdb") -> list[tuple[str, str]]:
+def compile_program(program: tree.Program, dialect: str = "duckdb") -> list[tuple[str, str]]:
     """Queries of a program by name: each relation before those that read it, then each inference rule.
 
     A relation's query gives its columns and `_count`; a variable relation's its scope with labels; a function's its
@@ -71,14 +69,14 @@ def program_queries(program: tree.Program) -> list[tuple[str, exp.Query]]:
     return found
 
 
-def written(query: exp.Query, dialect: Dialect = "duckdb", *, pretty: bool = True) -> str:
+def written(query: exp.Query, dialect: str = "duckdb", *, pretty: bool = True) -> str:
     """A query in a dialect, where what DuckDB calls by another name is called by theirs."""
     if dialect == "duckdb":
         return query.sql("duckdb", pretty=pretty)
     return query.copy().transform(lambda node: _translated(node, dialect)).sql(dialect, pretty=pretty)
 
 
-def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+def _translated(node: exp.Expr, dialect: str) -> exp.Expr:
     if dialect == "spark" and isinstance(node, exp.Bracket):  # an index beyond the end is no error
         return exp.Anonymous(this="try_element_at", expressions=[node.this, exp.cast(node.expressions[0], "int")])
     if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order) and dialect == "spark":
