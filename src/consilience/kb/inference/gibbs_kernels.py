@@ -35,73 +35,83 @@ def uniform(bits):
 
 
 @inlined
-def coupled(i, a, p, state, logit):
+def coupled(i, coupling_offsets, neighbour, coupling, state, logit):
     """Add to a logit what the Boolean neighbours that are 1 are worth."""
-    for e in range(a.coupling_offsets[i], a.coupling_offsets[i + 1]):
-        logit += p.coupling[e] * state[a.neighbour[e]]
+    for e in range(coupling_offsets[i], coupling_offsets[i + 1]):
+        logit += coupling[e] * state[neighbour[e]]
     return logit
 
 
 @inlined
-def strength(f, a, p):
-    """Weight times scale of a factor."""
-    return p.weights[a.weight[f]] * a.scale[f]
+def switched_on(group, group_variable, group_value, state):
+    """Whether a neighbour has the value that switches a group of entries on."""
+    return state[group_variable[group]] == group_value[group]
 
 
 @inlined
-def worth_at(f, a, state, v, to):
-    """Worth of a factor with v set to a value."""
-    return worth(a.function[f], a.offsets[f], a.offsets[f + 1], a.variable, a.value, a.clause, state, v, to)
+def boolean_change(v, first, last, which, function, offsets, variable, value, clause, weight, scale, weights, state):
+    """What the general factors first..last-1 of a Boolean variable add to its log-odds."""
+    total = 0.0
+    for k in range(first, last):
+        f = which[k]
+        start, stop, kind = offsets[f], offsets[f + 1], function[f]
+        true = worth(kind, start, stop, variable, value, clause, state, v, 1)
+        total += weights[weight[f]] * scale[f] * (true - worth(kind, start, stop, variable, value, clause, state, v, 0))
+    return total
 
 
-@compiled
-def logit_of(i, a, p, state):
-    """Log-odds of 1 against 0 of the Boolean variable at place i, given all others. O(what touches it)."""
-    v = a.variables[i]
-    logit = coupled(i, a, p, state, np.float64(p.field[a.slots[i]]))
-    for group in range(a.group_offsets[i], a.group_offsets[i + 1]):
-        if state[a.group_variable[group]] == a.group_value[group]:
-            for e in range(a.entry_offsets[group], a.entry_offsets[group + 1]):
-                logit += p.entry[e]
-    for k in range(a.general_offsets[i], a.general_offsets[i + 1]):
-        f = a.general_factor[k]
-        logit += strength(f, a, p) * (worth_at(f, a, state, v, 1) - worth_at(f, a, state, v, 0))
-    return logit
-
-
-@compiled
-def scores_of(i, a, p, state, scores):
-    """Log of the unnormalised probability of each value of the categorical variable at place i, given all others."""
-    v, base = a.variables[i], a.slots[i]
-    width = a.slots[i + 1] - base
-    for x in range(width):
-        scores[x] = p.field[base + x]
-    for group in range(a.group_offsets[i], a.group_offsets[i + 1]):
-        if state[a.group_variable[group]] == a.group_value[group]:
-            for e in range(a.entry_offsets[group], a.entry_offsets[group + 1]):
-                scores[a.entry_value[e]] += p.entry[e]
-    for k in range(a.general_offsets[i], a.general_offsets[i + 1]):
-        f = a.general_factor[k]
-        start, stop = a.offsets[f], a.offsets[f + 1]
-        before = worth_at(f, a, state, v, -1)
+@inlined
+def value_changes(
+    v, first, last, which, function, offsets, variable, value, clause, weight, scale, weights, state, scores
+):
+    """Add to each value's score what the general factors first..last-1 make of it, above a value nobody asks for."""
+    for k in range(first, last):
+        f = which[k]
+        start, stop, kind, strength = offsets[f], offsets[f + 1], function[f], weights[weight[f]] * scale[f]
+        before = worth(kind, start, stop, variable, value, clause, state, v, -1)
         for j in range(start, stop):
-            if a.variable[j] == v and not _asked_before(a, start, j, v):
-                scores[a.value[j]] += strength(f, a, p) * (worth_at(f, a, state, v, a.value[j]) - before)
-    return width
+            if variable[j] == v and not asked_before(variable, value, start, j, v):
+                now = worth(kind, start, stop, variable, value, clause, state, v, value[j])
+                scores[value[j]] += strength * (now - before)
 
 
 @inlined
-def _asked_before(a, start, j, v):
+def asked_before(variable, value, start, j, v):
     """Whether an earlier literal of the factor asks v for the same value."""
     for earlier in range(start, j):  # noqa: SIM110 - kernels have no any()
-        if a.variable[earlier] == v and a.value[earlier] == a.value[j]:
+        if variable[earlier] == v and value[earlier] == value[j]:
             return True
     return False
 
 
+@compiled
+def score_place(i, a, p, state, scores):
+    """Log of the unnormalised probability of each value of the variable at place i, given all others.
+
+    scores: written; of a Boolean variable two numbers, the first 0. O(what touches it). Not quick: all arrays are
+    handed over. `sweeps` does the same with its own.
+    """
+    v, base, width = a.variables[i], a.slots[i], a.slots[i + 1] - a.slots[i]
+    first, last = a.general_offsets[i], a.general_offsets[i + 1]
+    factors = (a.general_factor, a.function, a.offsets, a.variable, a.value, a.clause, a.weight, a.scale, p.weights)
+    shift = 1 if width == 1 else 0
+    scores[0] = 0.0
+    for x in range(width):
+        scores[x + shift] = p.field[base + x]
+    for group in range(a.group_offsets[i], a.group_offsets[i + 1]):
+        if switched_on(group, a.group_variable, a.group_value, state):
+            for e in range(a.entry_offsets[group], a.entry_offsets[group + 1]):
+                scores[a.entry_value[e] + shift] += p.entry[e]
+    if width == 1:
+        scores[1] = coupled(i, a.coupling_offsets, a.neighbour, p.coupling, state, scores[1])
+        scores[1] += boolean_change(v, first, last, *factors, state)
+    else:
+        value_changes(v, first, last, *factors, state, scores)
+
+
 @inlined
-def draw_value(i, width, scores, a, state, tally, u):
-    """Draw a value by its scores, and add the probabilities to the tally."""
+def draw_value(scores, width, u):
+    """A value drawn by its score; the scores become probabilities."""
     top = scores[0]
     for x in range(1, width):
         top = max(top, scores[x])
@@ -109,42 +119,80 @@ def draw_value(i, width, scores, a, state, tally, u):
     for x in range(width):
         scores[x] = math.exp(scores[x] - top)
         total += scores[x]
-    left, drawn = u * total, width - 1
+    left, drawn = u * total, -1
     for x in range(width):
-        if left >= 0.0 and left < scores[x]:
+        if drawn < 0 and left < scores[x]:
             drawn = x
         left -= scores[x]
-        tally[a.slots[i] + x] += scores[x] / total
-    while scores[drawn] == 0.0:  # u * total may round up to the sum: the last value must be a possible one
-        drawn -= 1
-    state[a.variables[i]] = drawn
+        scores[x] /= total
+    if drawn < 0:  # rounding: take the last value that is possible
+        drawn = width - 1
+        while scores[drawn] == 0.0:
+            drawn -= 1
+    return drawn
 
 
 @compiled
 def sweeps(n_sweeps, a, p, state, rng, tally, scores):
     """Draw every variable anew, n_sweeps times.
 
-    a: Arrays. p: Potentials. state: (n,) int8 or int32, evidence at clamped variables, written.
+    a: Arrays. p: Potentials. state: (n,) int16 or int32, evidence at clamped variables, written.
     rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,)
     scratch, float64. O(terms) each sweep.
     """
+    # Arrays are taken out of their tuples here: done in the loops, it costs more than the draws
+    variables, slots, field, coupling, entry = a.variables, a.slots, p.field, p.coupling, p.entry
+    coupling_offsets, neighbour, group_offsets = a.coupling_offsets, a.neighbour, a.group_offsets
+    group_variable, group_value = a.group_variable, a.group_value
+    entry_offsets, entry_value, general_offsets = a.entry_offsets, a.entry_value, a.general_offsets
+    which, function, offsets, variable, value = a.general_factor, a.function, a.offsets, a.variable, a.value
+    clause, weight, scale, weights = a.clause, a.weight, a.scale, p.weights
     one = np.float32(1.0)
     counter = rng[0]
     for _ in range(n_sweeps):
         for i in range(a.n_simple):
-            logit = coupled(i, a, p, state, p.field[i])
+            logit = coupled(i, coupling_offsets, neighbour, coupling, state, field[i])
             chance = one / (one + math.exp(-logit))
             counter += GOLDEN
             tally[i] += chance
-            state[a.variables[i]] = uniform(mixed(counter)) < chance
-        for i in range(a.n_simple, len(a.variables)):
+            state[variables[i]] = uniform(mixed(counter)) < chance
+        for i in range(a.n_simple, len(variables)):
             counter += GOLDEN
             u = uniform(mixed(counter))
-            if a.slots[i + 1] - a.slots[i] == 1:
-                chance = one / (one + np.float32(math.exp(-logit_of(i, a, p, state))))
-                tally[a.slots[i]] += chance
-                state[a.variables[i]] = u < chance
+            v, base, width = variables[i], slots[i], slots[i + 1] - slots[i]
+            first, last = general_offsets[i], general_offsets[i + 1]
+            for x in range(width):
+                scores[x] = field[base + x]
+            for group in range(group_offsets[i], group_offsets[i + 1]):
+                if switched_on(group, group_variable, group_value, state):
+                    for e in range(entry_offsets[group], entry_offsets[group + 1]):
+                        scores[entry_value[e]] += entry[e]
+            if width == 1:
+                logit = coupled(i, coupling_offsets, neighbour, coupling, state, scores[0])
+                logit += boolean_change(
+                    v, first, last, which, function, offsets, variable, value, clause, weight, scale, weights, state
+                )
+                chance = one / (one + np.float32(math.exp(-logit)))
+                tally[base] += chance
+                state[v] = u < chance
             else:
-                width = scores_of(i, a, p, state, scores)
-                draw_value(i, width, scores, a, state, tally, u)
+                value_changes(
+                    v,
+                    first,
+                    last,
+                    which,
+                    function,
+                    offsets,
+                    variable,
+                    value,
+                    clause,
+                    weight,
+                    scale,
+                    weights,
+                    state,
+                    scores,
+                )
+                state[v] = draw_value(scores, width, u)
+                for x in range(width):
+                    tally[base + x] += scores[x]
     rng[0] = counter

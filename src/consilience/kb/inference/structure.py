@@ -20,7 +20,7 @@ from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
 from consilience.kb.inference.structure_kernels import Cursors, Given, Terms, mark, place_factors, sum_terms
 
-State = NDArray[np.signedinteger[Any]]  # a world: (n,) int8, or int32 where a variable has more than 127 values
+State = NDArray[np.signedinteger[Any]]  # a world: (n,) int16; int32 if a variable has over 32,767 values
 
 
 class Arrays(NamedTuple):
@@ -151,8 +151,8 @@ def potentials(structure: Structure, weights: NDArray[np.float64], out: Potentia
 
 def _known(graph: FactorGraph, variables: NDArray[np.integer] | None) -> tuple[State, NDArray[np.bool_]]:
     """Values that are known, and which variables are sampled. A variable of one value is known."""
-    smallest = np.int8 if graph.cardinality.max(initial=0) <= np.iinfo(np.int8).max else np.int32
-    known: State = graph.evidence.astype(smallest)
+    widest = graph.cardinality.max(initial=0)
+    known: State = graph.evidence.astype(np.int16 if widest <= np.iinfo(np.int16).max else np.int32)
     known[graph.cardinality == 1] = 0
     sampled = known == OPEN
     if variables is not None:

@@ -20,9 +20,9 @@ from consilience.progress import working
 class PackedWorlds:
     """Worlds: len(self) of them, of n_variables values each.
 
-    rows: (worlds, bytes) uint8, variable v in bit v % 8 of byte v // 8, if packed; else (worlds, n) int8 or int32.
+    rows: (worlds, bytes) uint8, variable v in bit v % 8 of byte v // 8, if packed; else (worlds, n) int16 or int32.
 
-    >>> PackedWorlds.of(np.array([[1, 0, 1], [0, 0, 1]], np.int8), boolean=True).of_variables([2, 0]).tolist()
+    >>> PackedWorlds.of(np.array([[1, 0, 1], [0, 0, 1]]), boolean=True).of_variables([2, 0]).tolist()
     [[1, 1], [1, 0]]
     """
 
@@ -40,7 +40,7 @@ class PackedWorlds:
         return PackedWorlds(rows, worlds.shape[1], boolean)
 
     def get(self, t: int) -> State:
-        """World t: (n,) int8, or int32 where a variable has more than 127 values."""
+        """World t: (n,) int8 if packed, else int16 or int32."""
         if not self.packed:
             return self.rows[t]
         return np.unpackbits(self.rows[t], count=self.n_variables, bitorder="little").view(np.int8)
@@ -75,7 +75,7 @@ def worlds(
     """n worlds drawn from the distribution of a graph, clamped evidence among them. World t is of chain t % chains.
 
     thin: sweeps between two worlds of a chain; burn_in: sweeps before the first. All else as in `sample`.
-    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a variable if all are Boolean, else n bytes or words.
+    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a variable if all are Boolean, else two bytes or four.
 
     >>> graph = FactorGraph.of([2, 2], [], evidence=[1, -1])
     >>> kept = worlds(graph, np.zeros(0), 100)
@@ -107,5 +107,5 @@ def _fill(chain: Chain, p: Potentials, rows: NDArray[np.generic], burn_in: int, 
     chain.sweep(p, burn_in)
     for row in rows:
         chain.sweep(p, thin)
-        row[:] = np.packbits(chain.state.view(np.uint8), bitorder="little") if boolean else chain.state
+        row[:] = np.packbits(chain.state != 0, bitorder="little") if boolean else chain.state
     return len(rows)
