@@ -25,7 +25,7 @@ import numpy as np
 import consilience as cs
 from consilience.kb.graph.factor_graph import OPEN, FactorFunction, FactorGraph, Factors, SoftEvidence
 from consilience.kb.inference.exact import Limits, Prepared
-from consilience.kb.inference.ladder import infer
+from consilience.kb.inference.ladder import InferenceSettings, infer
 from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_mb, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,6 +152,16 @@ def knowledge_base(n: int) -> FactorGraph:
     return FactorGraph(both, evidence, factors, np.zeros(N_WEIGHTS, bool), SoftEvidence.none())
 
 
+def tangled(n: int) -> FactorGraph:
+    """n variables and 3 n factors: two unary ones a variable, and pairs at random, most in one large component."""
+    rng = np.random.default_rng(SEED)
+    each = np.tile(np.arange(n, dtype=np.int32), 2)
+    pairs = rng.integers(0, n, (n, 2), np.int32)
+    return boolean(
+        n, [unary(each, rng.integers(0, N_WEIGHTS - 1, 2 * n, np.int32)), pairwise(pairs, N_WEIGHTS - 1)], N_WEIGHTS
+    )
+
+
 def tied_weights() -> np.ndarray:
     weights = np.random.default_rng(SEED).normal(0, 0.5, N_WEIGHTS)
     weights[-1] = 0.4
@@ -240,14 +250,16 @@ def measure_error(name: str) -> dict[str, Any]:
     }
 
 
-def measure_memory(scale: float) -> dict[str, Any]:
+def measure_memory(scale: float, make: Callable[[int], FactorGraph]) -> dict[str, Any]:
+    """Few sweeps: memory does not depend on their number."""
     weights = tied_weights()
-    infer(knowledge_base(1000), weights)
+    settings = InferenceSettings(epochs=16)
+    infer(make(1000), weights, settings=settings)
     empty = peak_mb()
-    graph = knowledge_base(round(10_000_000 * scale))
+    graph = make(round(10_000_000 * scale))
     before = peak_mb()
     started = time.process_time()
-    found = infer(graph, weights)
+    found = infer(graph, weights, settings=settings)
     done = time.process_time()
     print(found.report, file=sys.stderr)
     return {
@@ -308,11 +320,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", default=lines_file("kb_exact"), help=JSON_HELP)
     parser.add_argument("--measure", nargs=2, metavar=("KIND", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    measures = {"error": measure_error, "speed": measure_speed, "memory": lambda name: measure_memory(float(name))}
+    measures = {
+        "error": measure_error,
+        "speed": measure_speed,
+        "memory": lambda name: measure_memory(float(name), knowledge_base),
+    }
+    measures["tangled"] = lambda name: measure_memory(float(name), tangled)
     if options.measure:
         print(json.dumps(measures[options.measure[0]](options.measure[1]), default=float))
         return
-    lines = [("memory", str(options.scale))] if options.memory else []
+    lines = [(kind, str(options.scale)) for kind in ("memory", "tangled")] if options.memory else []
     if options.growth:
         lines = [("memory", str(scale)) for scale in GROWTH]
     if not lines:
@@ -327,7 +344,9 @@ def main() -> None:
         )
         found = json.loads(done.stdout.splitlines()[-1])
         measured.append(found)
-        rows.append(row(f"infer end to end, scale {name}" if kind == "memory" else name, found))
+        rows.append(
+            row({"memory": "infer end to end", "tangled": "the same, tangled, 16 sweeps"}.get(kind, name), found)
+        )
         append_json(
             options.json,
             {
