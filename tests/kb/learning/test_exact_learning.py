@@ -18,7 +18,7 @@ from consilience.kb.learning.relevant import relevant
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import world_table
 
-EXACT = LearningSettings(method="exact", tolerance=1e-7)
+EXACT = LearningSettings(method="exact", l2=1.0, tolerance=1e-7)
 
 
 def table_of(graph):

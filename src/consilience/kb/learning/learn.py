@@ -31,11 +31,12 @@ from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.exact import Objective, Part, climb
-from consilience.kb.learning.relevant import LATENT, Relevant, relevant
+from consilience.kb.learning.relevant import LATENT, SOFT, Relevant, relevant
 from consilience.kb.learning.sampled import descend
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import n_entries, n_worlds, world_table
 
+FEW_WORLDS = 64  # up to here a table of worlds is cheaper than inference
 START_AT = 0.1  # where a weight of a latent variable starts, give or take half of it
 
 
@@ -169,14 +170,24 @@ def _learned(
 
 
 def _exact_parts(matters: Relevant, settings: LearningSettings) -> list[Part]:
-    """All components as exact parts, or none if one of them is too large."""
-    small = (n_worlds(matters) <= settings.max_worlds) | (np.diff(matters.first_variable) == 1)
-    if n_entries(matters)[small].sum() > settings.max_entries:
+    """All components as exact parts, or none if one of them is too large.
+
+    Tables are for components of few worlds, and for larger ones with soft evidence, which inference does not take.
+    """
+    n_components = matters.n_components
+    worlds, entries = n_worlds(matters), n_entries(matters)
+    alone = np.diff(matters.first_variable) == 1
+    softly = np.zeros(n_components, bool)
+    softly[np.repeat(np.arange(n_components), np.diff(matters.first_variable))[matters.known == SOFT]] = True
+    tabled = alone | (worlds <= np.where(softly, settings.max_worlds, min(settings.max_worlds, FEW_WORLDS)))
+    if entries[tabled].sum() > settings.max_entries:
+        tabled = alone | (tabled & softly)
+    if entries[tabled].sum() > settings.max_entries:
         return []
     parts: list[Part] = []
-    if not small.all():
-        solved = Solved(matters, ~small)
+    if not tabled.all():
+        solved = Solved(matters, ~tabled)
         if not solved.solvable:
             return []
         parts.append(solved)
-    return [*parts, world_table(matters, small)] if small.any() else parts
+    return [*parts, world_table(matters, tabled)] if tabled.any() else parts
