@@ -12,6 +12,9 @@ at random, are labelled, so pairs and chains have latent members.
 Figures on variables without any label, means over draws of data: expected calibration error of P(true) over ten
 buckets of equal width, its bar .05; log loss, also of the true weights and of the base rate; accuracy; CPU seconds of
 learning; root mean square error of the learned weights that at least 100 labelled variables bear on.
+
+Soft evidence of weak votes misses the bar, and by its meaning must: learned probabilities repeat the posterior of the
+votes, which does not know the features. Votes as variables of their own are the remedy, and stand beside it.
 """
 
 from __future__ import annotations

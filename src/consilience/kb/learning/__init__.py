@@ -2,6 +2,7 @@
 
 In the order of the flow:
 
+* `settings.py`: penalties, method, and what the method may cost.
 * `relevant.py`: the components of a graph that can teach a weight; all others have gradient zero and are left out.
 * `worlds.py`: small components as a table of their worlds, from which likelihood and gradient are read off exactly.
 * `engines.py`: larger components that inference can still solve exactly.

@@ -7,6 +7,9 @@ The objective, maximised over all weights that are not fixed:
 which is the log-probability of the evidence, E_s log P(evidence, s), less what large weights cost. Latent (unlabelled)
 variables are summed out in both phases. Soft evidence s teaches by expected statistics: each softly labelled variable
 is drawn from its own given distribution, independent of its neighbours and of the weights, and then counts as known.
+So what is learned repeats the given probabilities: where they come from votes alone, which are less sure than votes and
+features together would be, the outcome is less sure too. Votes as variables beside the latent truth do not suffer this
+(benchmarks/kb_calibration.py shows both).
 The gradient of a weight is the sum over its factors of scale * (E[worth | evidence] - E[worth]).
 
 Components without evidence have gradient zero and are skipped (`relevant.py`). With method "exact" log Z and its
@@ -31,11 +34,12 @@ from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.exact import Objective, Part, climb
-from consilience.kb.learning.relevant import LATENT, Relevant, relevant
+from consilience.kb.learning.relevant import LATENT, SOFT, Relevant, relevant
 from consilience.kb.learning.sampled import descend
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.worlds import n_entries, n_worlds, world_table
 
+FEW_WORLDS = 64  # up to here a table of worlds is cheaper than inference
 START_AT = 0.1  # where a weight of a latent variable starts, give or take half of it
 
 
@@ -64,6 +68,18 @@ class LearningReport:
     latent: int
     weights: int
 
+    def __str__(self) -> str:
+        """One line to read."""
+        if self.method == "none":
+            return "No evidence bears on a weight that may move: nothing was learned."
+        end = f"gradient {self.gradient_norm[-1]:.2g} standard deviations"
+        state = "" if self.method == "sgd" else ", at the optimum" if self.converged else ", short of the optimum"
+        return (
+            f"{self.weights:,} weights from {self.variables:,} variables ({self.latent:,} latent) in "
+            f"{self.components:,} components, {self.factors:,} factors: {self.method}, {self.epochs} steps in "
+            f"{self.seconds:.1f} s, {end}{state}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -80,7 +96,8 @@ def learn(
 
     initial: (W,): the values of fixed weights, and where the others start: 0, or what an earlier run has learned.
     A weight that no evidence bears on ends at 0, the optimum of its penalty, or without penalties where it started.
-    raises: GraphError if `initial` does not fit or is not finite, or if method "exact" is asked and not possible.
+    raises: GraphError if `initial` does not fit or is not finite, if a scale is not finite or a soft label no
+    distribution, or if method "exact" is asked and not possible.
 
     Cost: O(literals) to find what matters; exact: O(iterations * factors * worlds) over the labelled components;
     sgd: O(epochs * literals of the labelled components). The same seed gives the same weights on any number of threads.
@@ -132,7 +149,34 @@ def _checked(graph: FactorGraph, initial: NDArray[np.float64]) -> NDArray[np.flo
     wrong = np.flatnonzero(~np.isfinite(start))
     if len(wrong):
         raise GraphError(f"Weight {wrong[0]} starts at {start[wrong[0]]}.\nFix: start it at a finite number.")
+    wrong = np.flatnonzero(~np.isfinite(graph.factors.scale))
+    if len(wrong):
+        raise GraphError(f"The scale of factor {wrong[0]} is {graph.factors.scale[wrong[0]]}.\nFix: a finite number.")
+    _check_soft(graph)
     return start
+
+
+def _check_soft(graph: FactorGraph) -> None:
+    """Raise GraphError for the first soft label that is not a distribution over the values of its variable."""
+    soft = graph.soft
+    if len(soft.variable) == 0:
+        return
+    wrong = np.flatnonzero(np.diff(soft.offsets) != graph.cardinality[soft.variable])
+    if len(wrong):
+        v, n = soft.variable[wrong[0]], np.diff(soft.offsets)[wrong[0]]
+        raise GraphError(
+            f"The soft label of variable {v} has {n} probabilities, but the variable has {graph.cardinality[v]} values."
+            "\nFix: give one for each value."
+        )
+    sums = np.add.reduceat(soft.probability, soft.offsets[:-1])
+    lowest = np.minimum.reduceat(soft.probability, soft.offsets[:-1])
+    wrong = np.flatnonzero(~((lowest >= 0) & (np.abs(sums - 1) < 1e-6)))
+    if len(wrong):
+        given = soft.probability[soft.offsets[wrong[0]] : soft.offsets[wrong[0] + 1]]
+        raise GraphError(
+            f"The soft label of variable {soft.variable[wrong[0]]} is {given.tolist()}.\n"
+            "Fix: probabilities that are not negative and add up to 1."
+        )
 
 
 def _leave_saddle(matters: Relevant, start: NDArray[np.float64], seed: int) -> None:
@@ -169,14 +213,24 @@ def _learned(
 
 
 def _exact_parts(matters: Relevant, settings: LearningSettings) -> list[Part]:
-    """All components as exact parts, or none if one of them is too large."""
-    small = (n_worlds(matters) <= settings.max_worlds) | (np.diff(matters.first_variable) == 1)
-    if n_entries(matters)[small].sum() > settings.max_entries:
+    """All components as exact parts, or none if one of them is too large.
+
+    Tables are for components of few worlds, and for larger ones with soft evidence, which inference does not take.
+    """
+    n_components = matters.n_components
+    worlds, entries = n_worlds(matters), n_entries(matters)
+    alone = np.diff(matters.first_variable) == 1
+    softly = np.zeros(n_components, bool)
+    softly[np.repeat(np.arange(n_components), np.diff(matters.first_variable))[matters.known == SOFT]] = True
+    tabled = alone | (worlds <= np.where(softly, settings.max_worlds, min(settings.max_worlds, FEW_WORLDS)))
+    if entries[tabled].sum() > settings.max_entries:
+        tabled = alone | (tabled & softly)
+    if entries[tabled].sum() > settings.max_entries:
         return []
     parts: list[Part] = []
-    if not small.all():
-        solved = Solved(matters, ~small)
+    if not tabled.all():
+        solved = Solved(matters, ~tabled)
         if not solved.solvable:
             return []
         parts.append(solved)
-    return [*parts, world_table(matters, small)] if small.any() else parts
+    return [*parts, world_table(matters, tabled)] if tabled.any() else parts

@@ -37,7 +37,7 @@ from consilience.progress import track
 Array = NDArray[np.float64]
 SHARDS = 4  # a graph's answer depends on it, so it is not a setting
 REMEMBERED = 5.0  # epochs over which squared gradients are averaged
-ENOUGH_VISITS = 2048  # of variables in a sweep over all chains
+ENOUGH_VISITS = 16384  # of variables in a sweep over all chains
 WORTH_A_THREAD = 4096  # visits a batch, below which threads cost more than they bring
 
 

@@ -15,8 +15,9 @@ Method = Literal["auto", "exact", "sgd"]
 class LearningSettings:
     """How weights are learned.
 
-    l2: how strongly weights are drawn to 0, as the precision of a normal prior. 1 says that a weight is rarely beyond
-    +-2, which for a factor worth +-1 is a probability of .98; it keeps hard evidence from driving weights to infinity.
+    l2: how strongly weights are drawn to 0, as the precision of a normal prior. Under 2, one label for a fact leaves
+    a factor of its own (worth +-1) at .66, ten labels at .89; hard evidence cannot drive weights to infinity, and
+    probabilities stay calibrated where there are few labels a weight (benchmarks/kb_calibration.py).
     l1: the same by absolute value: weights that explain little become exactly 0.
     method: "exact", "sgd", or "auto": exact where every component that matters allows it.
     iterations, tolerance: of method exact: most steps, and the largest gradient, in standard deviations of a weight.
@@ -24,18 +25,19 @@ class LearningSettings:
     step, decay: of method sgd: how far a weight goes at first, and what is left of a step after each epoch.
     burn_in: of method sgd: sweeps before the first update; they also tell how large gradients are.
     threads: of method sgd: None for as many as there are cores.
-    max_worlds, max_entries: largest component that is enumerated, and largest table of worlds held (12 bytes each).
+    max_worlds, max_entries: largest component with soft evidence that is enumerated, and entries of the table of worlds
+    (12 bytes each). Components without soft evidence may be of any size that exact inference allows.
     """
 
-    l2: float = 1.0
+    l2: float = 2.0
     l1: float = 0.0
     method: Method = "auto"
     iterations: int = 1000
     tolerance: float = 1e-4
-    epochs: int = 100
+    epochs: int = 200
     batches: int = 16
     step: float = 0.2
-    decay: float = 0.97
+    decay: float = 0.985
     burn_in: int = 10
     threads: int | None = None
     max_worlds: int = 1024
