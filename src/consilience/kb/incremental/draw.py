@@ -7,16 +7,17 @@ What is kept here of each draw is the whole world, which marginals do not need a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.adjacency import adjacency
-from consilience.kb.graph.components import Components, components
+from consilience.kb.graph.components import Components, components, known_values
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
-from consilience.kb.inference.arrays import arrays, next_world, worth_in
-from consilience.kb.graph.components import known_values
 from consilience.kb.graph.worth import worth
+from consilience.kb.inference.arrays import arrays, next_world, worth_in
 from consilience.progress import track
 
 MOST_WORLDS = 1 << 12  # of a component whose worlds are listed: a draw is then exact and costs a bisection
@@ -72,7 +73,7 @@ def drawn(
             draw_listed(g, weights, variables, found.factors_of(c), state, int(n_worlds), rng, mine)
             continue
         bounds = np.linspace(0, n, CHAINS + 1).astype(int)
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        for a, b in pairwise(bounds.tolist()):
             scramble(g, variables, state, rng)
             gibbs(g, weights, index.offsets, index.factors, variables, state, rng, BURN_IN, THIN, mine[:, a:b])
     return found.variables, out

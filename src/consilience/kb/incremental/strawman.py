@@ -14,10 +14,10 @@ from consilience.errors import GraphError
 from consilience.kb.graph.components import known_values
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
 from consilience.kb.graph.live import Applied, Groups, LiveGraph
+from consilience.kb.graph.worth import log_potential
 from consilience.kb.incremental.difference import DRAWN, KEPT, difference, log_weights
 from consilience.kb.incremental.draw import generator
 from consilience.kb.incremental.reweight import importance_weights
-from consilience.kb.graph.worth import log_potential
 
 MOST_WORLDS = 1 << 20
 
