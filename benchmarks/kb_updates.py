@@ -45,7 +45,7 @@ BARS = {
     "auto, nothing exact": 0.03,
 }
 COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "bar", "held",
-           "acceptance", "effective", "CPU s", "full run CPU s", "times faster", "material CPU s", "peak MB")  # fmt: skip
+           "acceptance", "effective", "CPU s", "full run s", "times faster", "material s", "peak MB")  # fmt: skip
 EQUAL, IS_TRUE, IMPLY, OR = FactorFunction.EQUAL, FactorFunction.IS_TRUE, FactorFunction.IMPLY, FactorFunction.OR
 
 

@@ -205,7 +205,7 @@ class Update:
         return ~missing & some, np.bincount(label[covered], minlength=n) + 2 * pairs
 
     def _approximation(self) -> Approximation:
-        """The stored approximation where it is fresh, and variables that stood alone as they were: a field says it all."""
+        """The stored approximation where it is fresh, and a field for each variable that stood alone."""
         assert self.material is not None
         stored, v = self.material.approximation, self.groups.variables
         n = self.applied.n_before
