@@ -263,7 +263,7 @@ def cost_line(n: int, size: int, pairs_each: int, share: float, n_samples: int) 
 
 
 def cost_lines() -> list[dict[str, Any]]:
-    sizes = [(12, 12, 1), (1000, 10, 1), (100_000, 10, 1), (1000, 50, 4), (4000, 50, 4)]
+    sizes = [(12, 12, 1), (1000, 10, 1), (100_000, 10, 1), (500, 50, 4), (1000, 50, 4)]
     for size, each in ((10, 1), (50, 4)):  # compile everything
         cost_line(200, size, each, 0.05, 200)
     return [cost_line(n, size, each, 0.01, 2000) for n, size, each in sizes]
