@@ -36,10 +36,10 @@ ORDER = list(Strategy)
 
 @dataclass(frozen=True, slots=True)
 class UpdateSettings:
-    """least_effective: independent draws that stored worlds have to be worth; 400 leave a standard error of .025 at most.
+    """least_effective: independent draws that stored worlds have to be worth; 400 leave a standard error of .025.
 
-    pilot: worlds tried first. n_worlds: to draw anew. full_share: share of all open variables from which the whole graph
-    is inferred again. limits: of exact inference.
+    pilot: worlds tried first. n_worlds: to draw anew. full_share: share of all open variables from which the whole
+    graph is inferred again. limits: of exact inference.
     """
 
     least_effective: float = 400.0

@@ -148,7 +148,7 @@ def log_weights(
     weights_after: NDArray[np.float64],
     rng: NDArray[np.uint64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """(groups, N): log of the weight of each world for each group, up to a constant; and the values after of `variables`.
+    """(groups, N): log of the weight of each world for each group, up to a constant; and the values after.
 
     stored: (m, N) values of `d.variables` in the stored worlds. -inf: a world the evidence rules out.
     O(N * literals of the changed factors); no other factor is looked at.
@@ -177,7 +177,7 @@ def _log_weights(
     n_function, n_offsets, n_variable, n_value, n_clause, n_weight, n_scale, new_group, weights_after, order, ends,
     cardinality, before, after, must, group, drawn, worlds, rng, out,
 ):  # fmt: skip
-    """Fill out, and put the values after into worlds. order, ends: new factors by the draw they belong to, then none."""
+    """Fill out, and put the values after into worlds. order, ends: new factors, by the draw they belong to."""
     state = np.zeros(len(before), np.int32)
     energy = np.zeros(max(1, cardinality.max())) if len(cardinality) else np.zeros(1)
     for i in range(len(worlds)):

@@ -7,6 +7,8 @@ What is kept here of each draw is the whole world, which marginals do not need a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,7 +73,7 @@ def drawn(
             draw_listed(g, weights, variables, found.factors_of(c), state, int(n_worlds), rng, mine)
             continue
         bounds = np.linspace(0, n, CHAINS + 1).astype(int)
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        for a, b in pairwise(bounds.tolist()):
             scramble(g, variables, state, rng)
             gibbs(g, weights, index.offsets, index.factors, variables, state, rng, BURN_IN, THIN, mine[:, a:b])
     return found.variables, out

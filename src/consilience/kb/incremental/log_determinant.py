@@ -33,7 +33,7 @@ CLOSE = 1e-9  # how far an entry of X may be from its bound and count as being o
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """x, inverse: (n, n). gap: the largest violation of the optimality conditions, at most the tolerance. sweeps: done."""
+    """x, inverse: (n, n). gap: the largest violation of the optimality conditions. sweeps: how many were done."""
 
     x: NDArray[np.float64]
     inverse: NDArray[np.float64]
@@ -72,13 +72,13 @@ def relax(
             "Fix: a larger lambda, or outside='free', which always has one."
         )
     inverse = np.linalg.inv(x)
-    for sweep in range(1, most_sweeps + 1):
+    sweeps, gap = 0, np.inf
+    while gap > tolerance and sweeps < most_sweeps:
         _sweep(x, inverse, low, high)
         inverse = np.linalg.inv(x)  # what rank-two steps lose is not handed on
         gap = violation(x, inverse, low, high)
-        if gap <= tolerance:
-            break
-    return Relaxed(x, inverse, gap, sweep)
+        sweeps += 1
+    return Relaxed(x, inverse, gap, sweeps)
 
 
 def bounds(

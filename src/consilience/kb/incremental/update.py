@@ -6,9 +6,8 @@ together, and leaves every other marginal as it was.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,71 +21,13 @@ from consilience.kb.incremental.difference import Difference, difference, log_we
 from consilience.kb.incremental.draw import generator
 from consilience.kb.incremental.local import sampled, solved
 from consilience.kb.incremental.material import Material
+from consilience.kb.incremental.report import Clock, StrategyLine, UpdateReport
 from consilience.kb.incremental.reweight import effective_size, importance_weights, metropolis_weights
 from consilience.kb.incremental.variational import Approximation, approximate_graph
 from consilience.kb.inference.exact import Prepared
 from consilience.kb.inference.marginals import Engine, Marginals
-from consilience.views import View
 
 CHUNK = 4096  # variables whose stored worlds are unpacked at a time
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyLine:
-    """What one strategy did, for one reason. effective: the least; acceptance: the mean; None where there is none."""
-
-    strategy: Strategy
-    because: str
-    groups: int
-    variables: int
-    effective: float | None = None
-    acceptance: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateReport:
-    """lines: by strategy and reason. touched: variables inferred again, of open variables in all. seconds: by stage.
-
-    >>> print(UpdateReport((StrategyLine(Strategy.EXACT, "small", 2, 5),), 5, 100, {"apply": 0.001}))
-      strategy   groups   variables   least effective   acceptance   because
-     ────────────────────────────────────────────────────────────────────────
-      exact           2           5   –                 –            small
-    <BLANKLINE>
-    5 of 100 open variables inferred again: apply 0.001 s
-    """
-
-    lines: tuple[StrategyLine, ...]
-    touched: int
-    n_open: int
-    seconds: dict[str, float]
-
-    def groups_by(self, strategy: Strategy) -> int:
-        """How many groups a strategy brought up to date."""
-        return sum(line.groups for line in self.lines if line.strategy == strategy)
-
-    def view(self) -> View:
-        """One line a strategy and reason."""
-        columns = ["strategy", "groups", "variables", "least effective", "acceptance", "because"]
-        rows = [
-            [
-                line.strategy.value,
-                line.groups,
-                line.variables,
-                None if line.effective is None else round(line.effective),
-                line.acceptance,
-                line.because,
-            ]
-            for line in self.lines
-        ]
-        stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.seconds.items())
-        note = f"{self.touched} of {self.n_open} open variables inferred again: {stages}"
-        return View(columns, rows, notes=[note])
-
-    def __str__(self) -> str:
-        return str(self.view())
-
-    def _repr_html_(self) -> str:
-        return self.view().html()
 
 
 def update_marginals(
@@ -102,8 +43,8 @@ def update_marginals(
 ) -> tuple[Marginals, UpdateReport]:
     """Marginals after a change. The live graph takes the change, and the material is marked where it is spent.
 
-    live, weights, old: before the change; the weights after it are `change.weights_after(weights)`. strategy: "auto", or
-    the name of one for every group that allows it. material: of `materialise`; without it nothing is reweighted.
+    live, weights, old: before the change; the weights after it are `change.weights_after(weights)`. strategy: "auto",
+    or the name of one for every group that allows it. material: of `materialise`; without it nothing is reweighted.
     raises: GraphError if these do not fit each other; then nothing has changed.
     O(n) for the copy of the marginals, beside what the chosen strategies cost on what is touched.
 
@@ -132,20 +73,6 @@ def update_marginals(
         material.spend(groups.variables)
     touched = int((live.evidence[groups.variables] == OPEN).sum())
     return update.marginals, UpdateReport(lines, touched, update.n_open, clock.seconds)
-
-
-class Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def stage(self, name: str) -> None:
-        """The stage that ends now."""
-        now = time.perf_counter()
-        self.seconds[name] = now - self._last
-        self._last = now
 
 
 def _check(
@@ -278,7 +205,7 @@ class Update:
         return ~missing & some, np.bincount(label[covered], minlength=n) + 2 * pairs
 
     def _approximation(self) -> Approximation:
-        """The stored approximation where it is fresh, and variables that stood alone as they were: a field says it all."""
+        """The stored approximation where it is fresh, and a field for each variable that stood alone."""
         assert self.material is not None
         stored, v = self.material.approximation, self.groups.variables
         n = self.applied.n_before

@@ -1,0 +1,302 @@
+"""Marginals after a change: the error of each strategy against exact answers, and the cost against a full run.
+
+    python benchmarks/kb_updates.py                # errors on graphs of 12 variables, then cost as graphs grow
+    python benchmarks/kb_updates.py --only error   # or --only cost
+
+Graphs and changes are random by the seed. The error of one update is the largest of any marginal; a line has its mean
+over updates that leave an error of .3 or more if nothing is done (at scale .2 no change does: all are counted there).
+CPU seconds are without compiling and without making what is stored, which has its own column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import consilience as cs
+from consilience.kb.graph.change import GraphChange, changed
+from consilience.kb.graph.factor_graph import FactorFunction, FactorGraph, Factors
+from consilience.kb.graph.live import LiveGraph
+from consilience.kb.incremental.choose import UpdateSettings
+from consilience.kb.incremental.draw import drawn
+from consilience.kb.incremental.local import solved
+from consilience.kb.incremental.material import Material, materialise
+from consilience.kb.incremental.update import update_marginals
+from consilience.kb.inference.exact import Limits
+from consilience.kb.inference.ladder import infer
+from consilience.kb.inference.marginals import Marginals
+from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_mb, table
+
+SEED = 0
+N = 12
+N_SAMPLES = 2000
+NOT_UPDATED_ERRS = 0.3
+NOTHING_EXACT = Limits(worlds=1, factor_worlds=1, table=1, tables=1, junction_variables=0)
+BARS = {
+    "metropolis": 0.03,
+    "importance": 0.03,
+    "importance, 20,000 worlds": 0.03,
+    "variational": 0.08,
+    "auto": 0.03,
+    "auto, nothing exact": 0.03,
+}
+COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "bar", "held",
+           "acceptance", "effective", "CPU s", "full run s", "times faster", "material s", "peak MB")  # fmt: skip
+EQUAL, IS_TRUE, IMPLY, OR = FactorFunction.EQUAL, FactorFunction.IS_TRUE, FactorFunction.IMPLY, FactorFunction.OR
+
+
+# small graphs, held to exact answers
+
+
+def small(seed: int) -> tuple[FactorGraph, np.ndarray]:
+    """12 Boolean variables, a unary factor each, 18 pairs and 4 implications of three; weights normal, sd .5."""
+    rng = np.random.default_rng([SEED, seed])
+    factors = [(IS_TRUE, [(v, 1)], v) for v in range(N)]
+    for function, arity, n in ((EQUAL, 2, 18), (IMPLY, 3, 4)):
+        for _ in range(n):
+            named = rng.choice(N, arity, replace=False).tolist()
+            factors.append((function, [(v, 1) for v in named], len(factors)))
+    return FactorGraph.of([2] * N, factors), rng.normal(0, 0.5, len(factors))
+
+
+def random_update(graph: FactorGraph, seed: int, scale: float) -> GraphChange:
+    """Two unary factors, a pair and a disjunction come, with weights of sd `scale`; a factor goes."""
+    rng = np.random.default_rng([SEED, seed, 1])
+    kinds = [(IS_TRUE, 1), (IS_TRUE, 1), (EQUAL, 2), (OR, 2)]
+    w = graph.n_weights
+    added = [
+        (function, [(int(v), 1) for v in rng.choice(N, arity, replace=False)], w + i)
+        for i, (function, arity) in enumerate(kinds)
+    ]
+    return GraphChange.of(
+        removed=graph.factors.take(rng.choice(graph.n_factors, 1)),
+        added=Factors.of(added),
+        weight_is_fixed=[False] * len(kinds),
+        weight_to={w + i: float(rng.normal(0, scale)) for i in range(len(kinds))},
+    )
+
+
+def energy(graph: FactorGraph, weights: np.ndarray, worlds: np.ndarray) -> np.ndarray:
+    """(worlds,) log of each world's unnormalised probability; (n, worlds) int32."""
+    from consilience.kb.graph.worth import log_potential
+
+    f = graph.factors
+    rows = np.ascontiguousarray(worlds.T)
+    return np.array(
+        [
+            log_potential(f.function, f.offsets, f.variable, f.value, f.clause, f.weight, f.scale, weights, row)
+            for row in rows
+        ]
+    )
+
+
+def per_variable(
+    graph: FactorGraph, weights: np.ndarray, after: FactorGraph, weights_after: np.ndarray, seed: int
+) -> np.ndarray:
+    """The published sampler, for comparison: each variable of a proposed world accepted by itself, which is biased."""
+    variables, worlds = drawn(graph, weights, N_SAMPLES, seed=seed)
+    worlds = worlds[np.argsort(variables)]
+    rng = np.random.default_rng([seed, 2])
+    state, ones = worlds[:, 0].copy(), np.zeros(N)
+    for proposal in worlds.T:
+        for v in np.flatnonzero(proposal != state):
+            pair = np.stack([state, state], axis=1)
+            pair[v, 1] = proposal[v]
+            old, new = energy(after, weights_after, pair) - energy(graph, weights, pair)
+            if np.log(rng.random()) < new - old:
+                state[v] = proposal[v]
+        ones += state
+    share = ones / N_SAMPLES
+    return np.stack([1 - share, share], axis=1).ravel()
+
+
+def error_lines(n_updates: int) -> list[dict[str, Any]]:
+    lines = []
+    for scale in (0.2, 1.0, 3.0):
+        found: dict[str, list[tuple[float, float, float, float]]] = {}
+        seed, counted = 0, 0
+        while counted < n_updates:
+            counted += one_update(seed, scale, found)
+            seed += 1
+        for strategy, rows in found.items():
+            error, acceptance, effective, cpu = np.array(rows).mean(axis=0)
+            bar = BARS.get(strategy)
+            lines.append(
+                {
+                    "what": f"update of scale {scale:g}",
+                    "variables": N,
+                    "factors": 34,
+                    "updates": len(rows),
+                    "strategy": strategy,
+                    "error": float(error),
+                    "bar": bar,
+                    "held": None if bar is None else bool(error <= bar),
+                    "acceptance": float(acceptance),
+                    "effective": float(effective),
+                    "cpu_s": float(cpu),
+                }
+            )
+    return lines
+
+
+def one_update(seed: int, scale: float, found: dict[str, list[tuple[float, float, float, float]]]) -> bool:
+    """Errors of every strategy on one update, put into found; False if the update changes too little to count."""
+    graph, weights = small(seed)
+    change = random_update(graph, seed, scale)
+    after, weights_after = changed(graph, weights, change)
+    old, truth = infer(graph, weights).marginals, infer(after, weights_after).marginals.probability
+    nothing = float(np.abs(old.probability - truth).max())
+    if scale >= 1 and nothing < NOT_UPDATED_ERRS:
+        return False
+    nan = float("nan")
+    found.setdefault("no update", []).append((nothing, nan, nan, nan))
+    started = time.process_time()
+    biased = per_variable(graph, weights, after, weights_after, seed)
+    cpu = time.process_time() - started
+    found.setdefault("metropolis per variable (published)", []).append(
+        (float(np.abs(biased - truth).max()), nan, nan, cpu)
+    )
+    material = materialise(graph, weights, n_samples=N_SAMPLES, seed=seed)
+    many = materialise(graph, weights, n_samples=20_000, seed=seed, variational_up_to=0)
+    for name in ("metropolis", "importance", "importance, 20,000 worlds", "variational", "auto", "auto, nothing exact"):
+        strategy = name.split(",")[0]
+        exact = Limits() if strategy in ("variational",) or name == "auto" else NOTHING_EXACT
+        settings = UpdateSettings(limits=exact, n_worlds=N_SAMPLES)
+        stored = many if name == "importance, 20,000 worlds" else material
+        mine = Material(stored.worlds, stored.fresh.copy(), stored.approximation)
+        live = LiveGraph(graph)
+        started = time.process_time()
+        got, report = update_marginals(
+            live, weights, change, old, mine, seed=seed, strategy=strategy, settings=settings
+        )
+        cpu = time.process_time() - started
+        acceptance = [line.acceptance for line in report.lines if line.acceptance is not None]
+        effective = got.effective[np.isfinite(got.effective)]
+        found.setdefault(name, []).append(
+            (
+                float(np.abs(got.probability - truth).max()),
+                float(np.mean(acceptance)) if acceptance else nan,
+                float(effective.min()) if len(effective) else nan,
+                cpu,
+            )
+        )
+    return True
+
+
+# cost as graphs grow
+
+
+def documents(n: int, size: int, pairs_each: int) -> tuple[FactorGraph, np.ndarray]:
+    """n variables in documents of `size`; five tied unary factors each, and random pairs within documents."""
+    rng = np.random.default_rng([SEED, n])
+    first = np.arange(n) // size * size
+    pairs = np.stack([np.tile(np.arange(n), pairs_each), np.tile(first, pairs_each)], axis=1)
+    pairs[:, 1] += rng.integers(0, np.minimum(size, n - pairs[:, 1]))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    variable = np.concatenate([np.repeat(np.arange(n), 5), pairs.ravel()]).astype(np.int32)
+    n_unary = 5 * n
+    function = np.concatenate([np.full(n_unary, IS_TRUE), np.full(len(pairs), EQUAL)]).astype(np.uint8)
+    offsets = np.concatenate([np.arange(n_unary), n_unary + 2 * np.arange(len(pairs) + 1)]).astype(np.int32)
+    weight = np.concatenate([rng.integers(1, 1000, n_unary), np.zeros(len(pairs))]).astype(np.int32)
+    factors = Factors(
+        function, offsets, variable, np.ones(len(variable), np.int32), weight,
+        np.ones(len(function), np.float32), np.zeros(0, np.int32),
+    )  # fmt: skip
+    empty = FactorGraph.of([2] * n, [], n_weights=1000)
+    weights = rng.normal(0, 0.3, 1000)
+    weights[0] = 0.15
+    return FactorGraph(empty.cardinality, empty.evidence, factors, empty.weight_is_fixed, empty.soft), weights
+
+
+def share_of(graph: FactorGraph, weights: np.ndarray, share: float, size: int) -> GraphChange:
+    """A share of the factors goes, all in the same documents, and as many come with other weights."""
+    rng = np.random.default_rng([SEED, 3])
+    n_changed = max(1, round(share * graph.n_factors))
+    n_documents = max(1, round(2 * share * graph.n_variables / size))
+    chosen = rng.choice(max(1, graph.n_variables // size), n_documents, replace=False)
+    inside = np.isin(graph.factors.variable[graph.factors.offsets[:-1]] // size, chosen)
+    gone = graph.factors.take(np.sort(rng.choice(np.flatnonzero(inside), min(n_changed, inside.sum()), replace=False)))
+    come = gone.take(np.arange(len(gone)))
+    unary = come.function == IS_TRUE
+    come.weight[unary] = rng.integers(1, 1000, int(unary.sum()))
+    return GraphChange.of(removed=gone, added=come)
+
+
+def cost_line(n: int, size: int, pairs_each: int, share: float, n_samples: int) -> dict[str, Any]:
+    graph, weights = documents(n, size, pairs_each)
+    limits = Limits(junction_variables=0) if size > 12 else Limits()
+    settings = UpdateSettings(limits=limits)
+    # sampled marginals of what is not touched are handed on as they are: how good they are is not measured here
+    old = solved(graph, weights, n_worlds=1000 if size <= 12 else 100, seed=SEED, limits=limits)
+    started = time.process_time()
+    material = materialise(graph, weights, n_samples=n_samples, seed=SEED, variational_up_to=0) if size > 12 else None
+    material_s = time.process_time() - started
+    change = share_of(graph, weights, share, size)
+    after, weights_after = changed(graph, weights, change)
+    started = time.process_time()
+    whole = solved(after, weights_after, n_worlds=1000, seed=SEED, limits=limits)
+    full_s = time.process_time() - started
+    live = LiveGraph(graph)
+    copy = Marginals(old.probability.copy(), old.engine, old.r_hat, old.effective)
+    started = time.process_time()
+    got, report = update_marginals(live, weights, change, copy, material, seed=SEED, settings=settings)
+    cpu = time.process_time() - started
+    again = np.repeat(np.isin(np.arange(n), live.affected(live.apply(GraphChange.of(added=change.added))).variables), 2)
+    difference = float(np.abs(got.probability - whole.probability)[again].mean())
+    used = ", ".join(sorted({line.strategy.value for line in report.lines}))
+    return {
+        "what": f"{share:.0%} of factors, documents of {size} (touched differ by {difference:.4f})",
+        "variables": n,
+        "factors": graph.n_factors,
+        "updates": 1,
+        "strategy": used,
+        "cpu_s": cpu,
+        "full_s": full_s,
+        "times": full_s / cpu,
+        "material_s": material_s if material is not None else None,
+        "peak_mb": peak_mb(),
+    }
+
+
+def cost_lines() -> list[dict[str, Any]]:
+    sizes = [(12, 12, 1), (1000, 10, 1), (100_000, 10, 1), (500, 50, 4), (1000, 50, 4)]
+    for size, each in ((10, 1), (50, 4)):  # compile everything
+        cost_line(200, size, each, 0.05, 200)
+    return [cost_line(n, size, each, 0.01, 2000) for n, size, each in sizes]
+
+
+def shown(line: dict[str, Any]) -> list[str]:
+    def number(key: str, form: str) -> str:
+        value = line.get(key)
+        return NOT_KNOWN if value is None or value != value else format(value, form)
+
+    held = line.get("held")
+    return [
+        line["what"], f"{line['variables']:,}", f"{line['factors']:,}", str(line["updates"]), line["strategy"],
+        number("error", ".3f"), number("bar", ".2f"), NOT_KNOWN if held is None else ("yes" if held else "no"),
+        number("acceptance", ".2f"), number("effective", ".0f"), number("cpu_s", ".4f"), number("full_s", ".3f"),
+        number("times", ".0f"), number("material_s", ".2f"), number("peak_mb", ".0f"),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["error", "cost"])
+    parser.add_argument("--updates", type=int, default=30, help="updates a scale")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--json", type=Path, default=lines_file("kb_updates"), help=JSON_HELP)
+    args = parser.parse_args()
+    lines = error_lines(args.updates) if args.only != "cost" else []
+    lines += cost_lines() if args.only != "error" else []
+    for line in lines:
+        append_json(args.json, {"seed": SEED, "machine": machine(), "version": cs.__version__, **line})
+    print(table(COLUMNS, [shown(line) for line in lines], markdown=args.markdown))
+    print(machine())
+
+
+if __name__ == "__main__":
+    main()
