@@ -10,7 +10,14 @@ import polars as pl
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kb"
-OWN_MODULES = ("documents", "features", "functions", "lfs", "sample")  # names that a script may import from its folder
+OWN_MODULES = (
+    "documents",
+    "features",
+    "functions",
+    "lfs",
+    "sample",
+    "ways",
+)  # of the folders
 
 ABSTRACT = """\
 1|t|Clonidine-induced hypotension in rats.
@@ -216,5 +223,6 @@ def test_chemicals_and_diseases_reach_their_bar(example, real):
     run = example("chemical_disease")
     train, scored = run["parts"](SimpleNamespace(data=real / "bc5cdr", train=None, score=[]))
     dev = next(iter(scored.values()))
-    scores = run["knowledge_base"](run["JOINT"])(train, dev)
+    ways = {way.name: way for way in run["all_ways"](seed=0)}
+    scores = ways["joint"].scores(train, dev)
     assert run["quality_of"](scores, dev, 0.32).f1 > 0.60
