@@ -6,6 +6,9 @@
 FOLDER holds PubTator files with gold mentions and gold facts: the one with "train" in its name teaches, each other one
 is scored. Facts count once a document. Five ways stand beside each other; where a way has a threshold, it is the one
 with the best F1 on the training part, every fifth of which is judged by what the rest taught.
+
+What carries over from the training part by name alone can be left out, to see what the text itself says:
+`--without "this chemical" --without "this disease" --without "same pair elsewhere"`. So can every other rule.
 """
 
 from __future__ import annotations
@@ -14,29 +17,20 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from rich.console import Console
 from rich.table import Table as Grid
 
-import consilience as cs
 from consilience.errors import ConsilienceError, DataError
 
-from documents import CHEMICAL, DISEASE, Document, read_documents
-from lfs import votes
+from documents import Document, read_documents
+from ways import Scores, Way, all_ways
 
-HERE = Path(__file__).parent
 FOLDS = 5
-L2 = 27.0  # of the weights; chosen by cross-validation on the training part of BC5CDR
-CLASSIFIER = ("evidence.ddlog",)
-JOINT = ("evidence.ddlog", "joint.ddlog")
-PAIR = ["doc", "chemical", "disease"]
-
-Scores = dict[tuple[str, str, str], float]
 
 
 @dataclass(frozen=True)
@@ -52,24 +46,15 @@ class Quality:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to find facts: a score for every candidate of `documents`, taught by `taught`."""
-
-    name: str
-    scores: Callable[[Sequence[Document], Sequence[Document]], Scores]
-    learns: bool = True
-    threshold: float | None = None
-
-
 def main() -> None:
     """Read, run every way, print the table."""
     arguments = parsed()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=100)
     began = time.perf_counter()
     try:
         train, scored = parts(arguments)
-        table = [row for way in WAYS for row in judged(way, train, scored, arguments.seed, console)]
+        ways = all_ways(arguments.seed, arguments.without)
+        table = [row for way in ways for row in judged(way, train, scored, arguments.seed, console)]
     except ConsilienceError as error:
         sys.exit(str(error))
     console.print(grid(table))
@@ -84,6 +69,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of PubTator files, one of them with 'train' in its name")
     parser.add_argument("--train", type=Path, help="a PubTator file to learn from, instead of --data")
     parser.add_argument("--score", type=Path, action="append", default=[], help="one to score; may be repeated")
+    parser.add_argument("--without", action="append", default=[], metavar="RULE", help="leave out a rule, by its name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the rows of the table to this file too, one JSON a line")
     arguments = parser.parse_args()
@@ -137,82 +123,6 @@ def read(path: Path) -> list[Document]:
     for fault in rejects:
         print(f"{path.name}: line {fault.line}: {fault.reason}", file=sys.stderr)
     return documents
-
-
-# ---- the ways
-
-
-def all_pairs(_: Sequence[Document], documents: Sequence[Document]) -> Scores:
-    """Every chemical with every disease."""
-    return {(d.name, *pair): 1.0 for d in documents for pair in d.pairs}
-
-
-def same_sentence(_: Sequence[Document], documents: Sequence[Document]) -> Scores:
-    """Pairs that a sentence names both."""
-    found: Scores = {}
-    for d in documents:
-        chemicals, diseases = (
-            {x: {m.sentence for m in ms} for x, ms in d.entities(k).items()} for k in (CHEMICAL, DISEASE)
-        )
-        found |= {(d.name, c, x): float(bool(chemicals[c] & diseases[x])) for c, x in d.pairs}
-    return found
-
-
-def labeling_functions(taught: Sequence[Document], documents: Sequence[Document]) -> Scores:
-    """What a label model makes of the votes; of gold it knows only how many pairs are facts."""
-    matrix = votes(list(documents))
-    facts = sum(len(d.facts & set(d.pairs)) for d in taught) / max(1, sum(len(d.pairs) for d in taught))
-    model = cs.LabelModel().fit(matrix, class_balance={"unrelated": 1 - facts, "causes": facts})
-    keys = [(d.name, *pair) for d in documents for pair in d.pairs]
-    return dict(zip(keys, model.predict_proba(matrix)[:, 1].tolist(), strict=True))
-
-
-def knowledge_base(program: Sequence[str], seed: int = 0) -> Callable[[Sequence[Document], Sequence[Document]], Scores]:
-    """Facts with their marginals from a knowledge base with these files as its program."""
-
-    def scores(taught: Sequence[Document], documents: Sequence[Document]) -> Scores:
-        text = "\n".join((HERE / name).read_text() for name in program)
-        kb = cs.KnowledgeBase(text, allow_code=True, folder=HERE)
-        for relation, frame in relations(taught, documents).items():
-            kb.load(relation, frame)
-        kb.run(seed=seed, l2=L2)
-        found = kb.marginals("causes")
-        return {tuple(row[:3]): row[3] for row in found.select(*PAIR, "probability").iter_rows()}
-
-    return scores
-
-
-def relations(taught: Sequence[Document], documents: Sequence[Document]) -> dict[str, pl.DataFrame]:
-    """The frames that the program is loaded with."""
-    both = [*taught, *documents]
-    matrix = votes(both)
-    names = list(matrix.labels)
-    pairs = [(d.name, *pair) for d in both for pair in d.pairs]
-    places, functions = np.nonzero(matrix.votes >= 0)
-    said = [
-        (*pairs[i], matrix.functions[j].name, names[matrix.votes[i, j]])
-        for i, j in zip(places.tolist(), functions.tolist(), strict=True)
-    ]
-    return {
-        "document": frame([d.row for d in both], doc=str, content=str, title_length=int, mentions=str),
-        "annotated": frame([(d.name,) for d in taught], doc=str),
-        "known": frame([(d.name, *fact) for d in taught for fact in sorted(d.facts)], **dict.fromkeys(PAIR, str)),
-        "vote": frame(said, **dict.fromkeys([*PAIR, "voter", "says"], str)),
-    }
-
-
-def frame(rows: Sequence[tuple[object, ...]], **columns: type) -> pl.DataFrame:
-    """Rows as a frame; one without rows has its columns all the same."""
-    return pl.DataFrame(list(rows), schema=columns, orient="row")
-
-
-WAYS = [
-    Way("all pairs", all_pairs, learns=False, threshold=0.5),
-    Way("a sentence names both", same_sentence, learns=False, threshold=0.5),
-    Way("labeling functions", labeling_functions, learns=False),
-    Way("classifier alone", knowledge_base(CLASSIFIER)),
-    Way("joint", knowledge_base(JOINT)),
-]
 
 
 # ---- the figures
@@ -275,6 +185,8 @@ def quality_of(scores: Scores, documents: Sequence[Document], threshold: float) 
 def grid(rows: list[dict[str, object]]) -> Grid:
     """The table for people."""
     shown = Grid("way", "part", "threshold", "precision", "recall", "F1")
+    for column in shown.columns[:2]:
+        column.no_wrap = True
     last = None
     for row in rows:
         figures = [f"{row[name]:.3f}" for name in ("threshold", "precision", "recall", "f1")]

@@ -101,8 +101,15 @@ def _of_window(words: Sequence[str], ner: Sequence[str], first: int, last: int) 
 def _of_names(tokens: Sequence[str], one: tuple[int, int], other: tuple[int, int]) -> Iterator[str]:
     if tokens[one[1]].lower() == tokens[other[1]].lower():
         yield "names: the same last word"
+    if _within(tokens[one[0] : one[1] + 1], tokens[other[0] : other[1] + 1]):
+        yield "names: one within the other"
     for name, (first, last) in (("first", one), ("second", other)):
         yield f"names: {name} has {'one word' if first == last else 'more words'}"
+
+
+def _within(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two names may be the same person's: `Ms Berg` no, but `Berg` and `Anna Berg`."""
+    return set(one) <= set(other) or set(other) <= set(one)
 
 
 def _of_path(path: Sequence[tuple[str, int]], words: Sequence[str]) -> Iterator[str]:
@@ -139,13 +146,15 @@ def shortest_path(
 def rules_of_thumb(
     p1: str, p2: str, first1: int, last1: int, first2: int, last2: int, lemmas: list[str], ner_tags: list[str]
 ) -> Iterator[tuple[str, str, int, str]]:
-    """Rows (p1, p2, vote, why): +1 speaks for a couple, -1 against it."""
+    """Rows (p1, p2, vote, why): above 0 speaks for a couple, below against it."""
     words = [lemma.lower() for lemma in lemmas]
     between, after = set(words[last1 + 1 : first2]), set(words[last2 + 1 :])
     if first2 - last1 - 1 > CLOSE:
         yield p1, p2, -1, "far apart"
     elif between & MARRIED:
         yield p1, p2, 1, "a word of marriage between"
+    if _within(words[first1 : last1 + 1], words[first2 : last2 + 1]):
+        yield p1, p2, -3, "one name within the other"
     if "PERSON" in ner_tags[last1 + 1 : first2]:
         yield p1, p2, -1, "somebody between"
     if between & FAMILY:
