@@ -6,7 +6,8 @@ A document has 4 sentences, a sentence 4 people (6 pairs of them are candidates)
 frequent ones far more frequent. Candidates are a self-join with a count of people; a quarter of them is labelled by
 joining a table of known pairs; a factor joins candidate, mention and feature, its weight tied by the feature. A line
 is one size in a process of its own. CPU seconds are those of all threads: on a shared machine the wall clock says what
-the neighbours do. `exponent` is the slope of the logarithm over the lines before it: 1 means in proportion.
+the neighbours do. `exponent` is the slope of the figure's logarithm over that of factors, over all lines and over the
+last two (small sizes cost what starting costs): 1 means in proportion.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from consilience.kb.language.parse import parse
 from record import JSON_HELP, append_json, lines_file, machine, peak_mb, table
 
 SEED = 0
-BAR_S = 15.0  # CPU seconds over both cores would be 30; the wall clock of an idle machine is held to this
+BAR_S = 15.0  # by the wall clock of a machine with nothing else to do
 FEATURES, PER_SENTENCE, PEOPLE = 50_000, 10, 4
 SIZES = (900, 9_000, 90_000, 900_000)
 PROGRAM = """

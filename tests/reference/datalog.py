@@ -322,4 +322,6 @@ def rule_rows(rule: t.Rule, name: str, bags: Mapping[str, Bag], callables: Calla
     assert isinstance(rule, (t.Derivation, t.Supervision))
     for body in rule.bodies:
         out += head_rows(rule.head.arguments, body, bags)
+    if isinstance(rule, t.Derivation) and rule.distinct:
+        out = Counter(dict.fromkeys(out, 1))
     return limited(out, rule.limit) if isinstance(rule, t.Derivation) else out

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -76,8 +75,9 @@ def _opened(file: Path) -> IO[bytes]:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline="\n"), 1):
-        yield number, line.removesuffix("\n").removesuffix("\r")
+    for number, line in enumerate(stream, 1):
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        yield number, text.removesuffix("\n").removesuffix("\r")
 
 
 def _fast_tsv(line: str) -> list[Any]:

@@ -83,6 +83,18 @@ def ground(
     functions: Python callables that stand for declared functions. allow_code: whether the implementations that the
     program names may be run. folder: where scripts and modules of the program are.
     raises: ProgramError, DataError, StoreError, TrustError, FunctionError; the step that raises leaves no trace.
+
+    Cost: that of the queries; 0.9M candidates of 9M factors take about 8 s of two cores (benchmarks/kb_grounding.py).
+
+    >>> import polars as pl
+    >>> from consilience.kb.grounding.load import load
+    >>> from consilience.kb.language.parse import parse
+    >>> program = parse('R(x int). V?(x int). V(x) = TRUE :- R(x). @name("f") @weight(x) V(x) :- R(x).')
+    >>> with Store.open() as store:
+    ...     n = load(store, program, "R", pl.DataFrame({"x": [1, 2, 2]}))
+    ...     report = ground(store, program)
+    >>> report.rows, report.variables, report.factors, report.weights
+    ({'R': 3, 'V': 2}, {'V': 2}, {'f': 2}, 2)
     """
     report = GroundReport()
     todo = steps(store, program, functions=functions, allow_code=allow_code, folder=folder)

@@ -176,9 +176,9 @@ class Store:
         return found
 
     def one(self, query: Query, params: Sequence[Any] = ()) -> Any:
-        """The first value of the first row; None if there is no row."""
-        row = self.execute(query, params).fetchone()
-        return None if row is None else row[0]
+        """The first value of the first row; None if there is no row. All rows are fetched: no result stays open."""
+        found = self.rows(query, params)
+        return found[0][0] if found else None
 
     def frame(self, query: Query, params: Sequence[Any] = ()) -> pl.DataFrame:
         """All rows of a query as a frame."""

@@ -208,15 +208,15 @@ def conflicting(relation: Relation) -> exp.Select:
 
 def check_probabilities(store: Store, relation: Relation) -> None:
     """Raise DataError naming a label whose probability is none."""
-    wrong = store.execute(
+    wrong = store.rows(
         exp.select(*(column(c.name) for c in relation.columns), PROBABILITY)
         .from_(table(relation.name, LABELS))
         .where(f"NOT ({PROBABILITY} BETWEEN 0 AND 1)", dialect="duckdb")
         .limit(1)
-    ).fetchone()
-    if wrong is not None:
+    )
+    for *row, p in wrong:
         raise DataError(
-            f"{at(relation.place)}the label of {relation.name}{wrong[:-1]} has the probability {wrong[-1]}.\n"
+            f"{at(relation.place)}the label of {relation.name}({', '.join(map(repr, row))}) has the probability {p}.\n"
             "Fix: give a number from 0 to 1 behind the @."
         )
 

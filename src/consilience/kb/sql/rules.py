@@ -92,9 +92,9 @@ def derivation_query(
     head = list(zip(names, rule.head.arguments, kinds, strict=True))
     chosen = rule.bodies if bodies is None else bodies
     made = union([selected(joined(body, read or current(schema)), head) for body in chosen or ((),)])
-    if rule.distinct:
-        made = once(made, names)
-    return made if rule.limit is None else limited(made, names, rule.limit)
+    if rule.limit is not None:
+        return limited(made, names, rule.limit, each_once=rule.distinct)
+    return once(made, names) if rule.distinct else made
 
 
 def call_query(
@@ -111,7 +111,7 @@ def call_query(
     head = [(n, e, data_type(c.type, c.place)) for n, e, c in zip(names, rule.arguments, inputs, strict=True)]
     chosen = rule.bodies if bodies is None else bodies
     made = once(union([selected(joined(body, read or current(schema)), head) for body in chosen or ((),)]), names)
-    return made if rule.limit is None else limited(made, names, rule.limit)
+    return made if rule.limit is None else limited(made, names, rule.limit, each_once=rule.distinct)
 
 
 def input_columns(schema: Schema, rule: tree.FunctionCall) -> tuple[tree.Column, ...]:
@@ -262,16 +262,19 @@ def once(query: exp.Query, names: Sequence[str]) -> exp.Select:
     return made.group_by(*(k.copy() for k in keys)) if keys else made
 
 
-def limited(query: exp.Query, names: Sequence[str], limit: int) -> exp.Select:
-    """The first rows of a bag in the order of their values, NULL last; a row of count 3 is three rows."""
+def limited(query: exp.Query, names: Sequence[str], limit: int, *, each_once: bool = False) -> exp.Select:
+    """The first rows of a bag in the order of their values, NULL last; a row of count 3 is three rows, or one."""
     grouped = once(query, names).subquery("g")
     order = exp.Order(
         expressions=[exp.Ordered(this=column(n, "g"), desc=False, nulls_first=False) for n in names]
         or [exp.Ordered(this=exp.Literal.number(1))]
     )
-    until = exp.Window(this=exp.Sum(this=column(COUNT, "g")), order=order)
+    until = exp.Window(this=exp.RowNumber() if each_once else exp.Sum(this=column(COUNT, "g")), order=order)
     counted = exp.select(*(column(n, "g") for n in names), column(COUNT, "g"))
     counted = counted.select(exp.alias_(until, "until", quoted=True)).from_(grouped)
+    if each_once:
+        first = exp.LTE(this=column("until", "l"), expression=exp.Literal.number(limit))
+        return exp.select(*(column(n, "l") for n in (*names, COUNT))).from_(counted.subquery("l")).where(first)
     before = exp.Sub(this=column("until", "l"), expression=column(COUNT, "l"))
     left = exp.Least(
         this=column(COUNT, "l"),

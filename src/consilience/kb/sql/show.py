@@ -79,7 +79,7 @@ def written(query: exp.Query, dialect: Dialect = "duckdb", *, pretty: bool = Tru
 
 
 def _translated(node: exp.Expr, dialect: Dialect) -> exp.Expr:
-    if dialect == "spark" and isinstance(node, exp.Bracket) and not node.expressions[0].is_number:
+    if dialect == "spark" and isinstance(node, exp.Bracket):  # an index beyond the end is no error
         return exp.Anonymous(this="try_element_at", expressions=[node.this, exp.cast(node.expressions[0], "int")])
     if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order) and dialect == "spark":
         return _spark_array(node.this)
@@ -93,14 +93,15 @@ def _spark_array(order: exp.Order) -> exp.Expr:
     return _spark_sorted(exp.Array(expressions=[order.this.copy()]))
 
 
-def _spark_sorted(arrays: exp.Expr) -> exp.Expr:
-    """All values of arrays in their order; array_sort puts NULL last among values, but first inside of arrays."""
-    collected = exp.Anonymous(this="collect_list", expressions=[arrays])
-    return exp.Anonymous(this="array_sort", expressions=[exp.Anonymous(this="flatten", expressions=[collected])])
-
-
 def _spark_repeated(collected: exp.ArrayAgg) -> exp.Expr:
     repeat = collected.this.this
     times = exp.cast(repeat.expressions[1].copy(), "int")
-    one = repeat.expressions[0].expressions[0].copy()
-    return _spark_sorted(exp.Anonymous(this="array_repeat", expressions=[one, times]))
+    value = repeat.expressions[0].expressions[0].copy()
+    return _spark_sorted(exp.Anonymous(this="array_repeat", expressions=[value, times]))
+
+
+def _spark_sorted(values: exp.Expr) -> exp.Expr:
+    made = values
+    for name in ("collect_list", "flatten", "array_sort"):
+        made = exp.Anonymous(this=name, expressions=[made])
+    return made
