@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -181,3 +182,48 @@ def test_a_fixed_weight_changes_in_place():
         assert (change.weight_at.tolist(), change.weight_to.tolist()) == ([0], [2.0])
         assert len(change.removed) == len(change.added) == 0
         hold(store, second, base)
+
+
+def factors_of(factors: Any) -> Counter[Any]:
+    """Factors as tuples; clauses of one that counts in any order."""
+    found: Counter[Any] = Counter()
+    for f in range(len(factors)):
+        span = slice(factors.offsets[f], factors.offsets[f + 1])
+        clauses = factors.clause[span].tolist() if len(factors.clause) else [0] * (span.stop - span.start)
+        groups: dict[int, list[Any]] = {}
+        for v, x, c in zip(factors.variable[span].tolist(), factors.value[span].tolist(), clauses, strict=True):
+            groups.setdefault(c, []).append((v, x))
+        head = tuple(groups.pop(-1, []))
+        body = tuple(sorted(map(tuple, groups.values())))
+        found[int(factors.function[f]), head, body, int(factors.weight[f]), float(factors.scale[f])] += 1
+    return found
+
+
+@SETTINGS
+@given(bases, bases)
+def test_the_change_leads_from_the_graph_before_to_the_graph_after(old, new):
+    with loaded(WHOLE, old) as store:
+        ground(store, WHOLE)
+        before = load_graph(store, WHOLE).graph
+        change = bring(store, WHOLE, old, new).change
+        assert change is not None
+        after = load_graph(store, WHOLE).graph
+    removed = factors_of(change.removed)
+    assert not removed - factors_of(before.factors)
+    assert factors_of(before.factors) - removed + factors_of(change.added) == factors_of(after.factors)
+    evidence = np.concatenate([before.evidence, change.evidence])
+    evidence[change.evidence_at] = change.evidence_to
+    np.testing.assert_array_equal(evidence, after.evidence)
+    np.testing.assert_array_equal(np.concatenate([before.cardinality, change.cardinality]), after.cardinality)
+    fixed = np.concatenate([before.weight_is_fixed, change.weight_is_fixed])
+    np.testing.assert_array_equal(fixed, after.weight_is_fixed)
+
+
+def test_a_failure_halfway_leaves_the_old_state(monkeypatch):
+    base: Rows = {"r": [(0, 1), (1, 2)], "s": [(0, "a")]}
+    with loaded(WHOLE, base) as store:
+        ground(store, WHOLE)
+        monkeypatch.setattr("consilience.kb.grounding.delta_factors.FactorChanges.graph_change", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bring(store, WHOLE, base, {"r": [(2, 2)], "s": [(2, "b")]})
+        hold(store, WHOLE, base)
