@@ -23,7 +23,8 @@ from consilience.kb.grounding.arrays import LoadedGraph, load_graph, unit_hash
 from consilience.kb.grounding.store import Store
 from consilience.kb.incremental.choose import UpdateSettings
 from consilience.kb.incremental.material import Material, materialise
-from consilience.kb.incremental.update import UpdateReport, update_marginals
+from consilience.kb.incremental.report import UpdateReport
+from consilience.kb.incremental.update import update_marginals
 from consilience.kb.inference.ladder import InferenceReport, InferenceSettings, infer
 from consilience.kb.inference.marginals import Engine, Marginals
 from consilience.kb.language.tree import Program

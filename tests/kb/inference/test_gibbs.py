@@ -50,7 +50,7 @@ def test_each_value_is_drawn_by_its_probability_given_all_others(seed: int) -> N
 @pytest.mark.parametrize("largest", [2, 4], ids=["boolean", "categorical"])
 def test_marginals_of_every_function_are_those_of_enumeration(function: FactorFunction, largest: int) -> None:
     """n = 8, with negation, evidence, ties and repeated variables. Four chains of 10,000 sweeps are worth at least
-    10,000 draws (asserted), so the standard error is at most .5 / sqrt(10,000) = .005; of a mean of probabilities it is less.
+    10,000 draws (asserted), so the standard error is at most .5 / sqrt(10,000) = .005; of a mean it is less.
     """
     graph, weights = random_graph(
         int(function) + 50, n=8, n_factors=12, functions=(function,), largest=largest, spread=0.6

@@ -5,7 +5,6 @@ Grounding itself runs the same expressions on DuckDB; see `grounding/`.
 
 from __future__ import annotations
 
-
 from sqlglot import exp
 
 from consilience.errors import ProgramError, nearest
