@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consilience.errors import DataError, StoreError
+from consilience.kb.example import example_files
 from consilience.kb.language import check, parse
 from consilience.kb.language.tree import Derivation, FunctionCall, Inference, Program, Supervision
 from consilience.store.files import replacing
@@ -156,57 +157,8 @@ def init_folder(folder: Path) -> list[tuple[str, str]]:
     if (folder / PROGRAM).exists():
         raise StoreError(f"{folder / PROGRAM} is there already.\nFix: edit it, or choose another folder.")
     made = []
-    for name, what, text in EXAMPLE:
+    for name, what, text in example_files():
         with replacing(folder / name) as out:
             out.write(text.encode())
         made.append((name, what))
     return made
-
-
-EXAMPLE_PROGRAM = """\
-# Who smokes, and who will fall ill? Each relation of rows has a file in data/; those with ? hold facts to be inferred.
-# After an edit, `consilience kb run` computes again only what the edit touches.
-
-person(id bigint, name text).
-friends(a bigint, b bigint).
-survey(id bigint, smokes boolean).     # what people said; not everybody answered
-clinic(id bigint, ill boolean).
-
-smokes?(id bigint).
-ill?(id bigint).
-
-# Everybody is in question, and the survey and the clinic know some of them.
-smokes(p) :- person(p, _).
-smokes(p) = said :- survey(p, said).
-ill(p) :- person(p, _).
-ill(p) = found :- clinic(p, found).
-
-@name("few people smoke") @weight("?")
-smokes(p) :- person(p, _).
-
-@name("few people are ill") @weight("?")
-ill(p) :- person(p, _).
-
-@name("friends do alike") @weight("?")
-smokes(p) = smokes(q) :- friends(p, q).
-
-@name("smoking makes ill") @weight("?")
-smokes(p) => ill(p) :- person(p, _).
-"""
-
-
-def _rows(header: str, rows: list[tuple[Any, ...]]) -> str:
-    return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
-
-
-_NAMES = "Ada Ben Cem Dora Eli Fay Gus Hana Ivo Jun Kai Lea Max Nia Oz Pia"
-_FRIENDS = "0 1,1 2,0 2,2 3,3 4,4 5,5 6,7 8,8 9,9 10,11 12,13 14,14 15"
-_SAID = {0: True, 2: True, 4: False, 5: False, 7: True, 9: True, 11: False, 13: False, 15: False}
-_FOUND = {0: True, 1: True, 3: False, 5: False, 6: False, 8: True, 9: False, 12: False, 14: False}
-EXAMPLE = [
-    (PROGRAM, "the program: relations and rules", EXAMPLE_PROGRAM),
-    (f"{DATA}/person.csv", "rows of person", _rows("id,name", list(enumerate(_NAMES.split())))),
-    (f"{DATA}/friends.csv", "rows of friends", _rows("a,b", [tuple(pair.split()) for pair in _FRIENDS.split(",")])),
-    (f"{DATA}/survey.csv", "rows of survey", _rows("id,smokes", list(_SAID.items()))),
-    (f"{DATA}/clinic.csv", "rows of clinic", _rows("id,ill", list(_FOUND.items()))),
-]

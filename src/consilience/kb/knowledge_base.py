@@ -25,7 +25,8 @@ from consilience.kb.grounding.ground import GroundReport, ground
 from consilience.kb.grounding.load import fitted, load
 from consilience.kb.grounding.remembered import function_fingerprints, grounded, remember
 from consilience.kb.grounding.store import Store
-from consilience.kb.language import check, parse, parse_query, write
+from consilience.kb.language import build, check, parse, parse_query, write
+from consilience.kb.language.declare import FunctionOf, RelationOf
 from consilience.kb.language.tree import Program, Statement
 from consilience.kb.memory import Memory
 from consilience.kb.results import kept
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 Rows = pl.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 Functions = Mapping[str, Callable[..., Any]]
+Made = Statement | RelationOf | FunctionOf
 
 
 class KnowledgeBase:
@@ -67,7 +69,7 @@ class KnowledgeBase:
 
     def __init__(
         self,
-        program: str | Program | Sequence[Statement] = "",
+        program: str | Program | Sequence[Made] = "",
         path: str | os.PathLike[str] | None = None,
         *,
         allow_code: bool = False,
@@ -286,7 +288,7 @@ class KnowledgeBase:
         return found.sort(kept.PROBABILITY, descending=True, maintain_order=True)
 
     def weights(self, rule: str | None = None) -> pl.DataFrame:
-        """Weights, the heaviest first: `rule`, `weight` (what it is tied to), `value`, `fixed`, `factors`."""
+        """Weights, the heaviest first: `rule`, `tied to` (values, if any), `value`, `fixed`, `factors`."""
         return self.memory.weights(self.program, rule)
 
     def query(self, text: str) -> pl.DataFrame:
@@ -380,10 +382,10 @@ class KnowledgeBase:
         self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
 
 
-def _checked(program: str | Program | Sequence[Statement]) -> Program:
+def _checked(program: str | Program | Sequence[Made]) -> Program:
     if isinstance(program, str):
         return check(parse(program)) if program.strip() else Program()
-    return check(program if isinstance(program, Program) else Program(tuple(program)))
+    return check(program if isinstance(program, Program) else build.program(*program))
 
 
 def _grounded(report: GroundReport) -> str:
@@ -401,8 +403,14 @@ def _updated(report: UpdateReport) -> str:
     came = sum(n for n in report.rows.values() if n > 0)
     new, gone = sum(report.variables_new.values()), sum(report.variables_gone.values())
     added, removed = sum(report.factors_added.values()), sum(report.factors_removed.values())
-    counts = {"rows": came, "variables new": new, "variables gone": gone, "labels": report.evidence}
-    counts |= {"factors new": added, "factors gone": removed, "weights new": report.weights_new}
-    said = [f"{n:,} {what}" for what, n in counts.items() if n]
+    counts = {"row": came, "variable": new, "variable gone": gone, "label": report.evidence}
+    counts |= {"factor": added, "factor gone": removed, "weight": report.weights_new}
+    said = [f"{n:,} {_plural(what) if n != 1 else what}" for what, n in counts.items() if n]
     recomputed = [f"{rule} derived whole ({why})" for rule, why in report.recomputed.items()]
     return "; ".join([", ".join(said) or "nothing changed", *recomputed])
+
+
+def _plural(what: str) -> str:
+    """As `factors gone` of `factor gone`."""
+    first, _, rest = what.partition(" ")
+    return " ".join(filter(None, [f"{first}s", rest]))

@@ -174,8 +174,9 @@ class Memory:
             if rule not in known:
                 raise ProgramError(f"There is no rule {rule!r} with weights.\nFix: {nearest(rule, known)}")
             book = book.filter(pl.col("rule") == rule)
-        named = {"description": "weight", "is_fixed": "fixed", "n_factors": "factors"}
-        return book.rename(named).select("rule", "weight", "value", "fixed", "factors")
+        tied = pl.col("description").str.strip_prefix(pl.col("rule")).alias("tied to")
+        named = {"is_fixed": "fixed", "n_factors": "factors"}
+        return book.with_columns(tied).rename(named).select("rule", "tied to", "value", "fixed", "factors")
 
     def _note(self, name: str) -> str | None:
         found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])

@@ -103,7 +103,7 @@ def sample(
     The answer depends on the seed, and not on the number of threads.
     raises: GraphError for weights of another number, weights that are not finite, or a part of a component.
 
-    O(terms) a sweep; 20M draws a second and core on a sparse Boolean graph. Memory: up to 0.5 GB of tallies.
+    O(terms) a sweep; 20M to 70M draws a second and core on a sparse Boolean graph. Memory: up to 0.5 GB of tallies.
 
     >>> from consilience.kb.graph.factor_graph import FactorFunction
     >>> equal, true = (FactorFunction.EQUAL, [(0, 1), (1, 1)], 0), (FactorFunction.IS_TRUE, [(0, 1)], 1)

@@ -32,11 +32,15 @@ N_ROWS = 5  # rows shown for each rule
 
 @dataclass(frozen=True)
 class Reason:
-    """A factor of the fact. log_odds: how hard it pushes. others: other facts it joins, with their probabilities."""
+    """A factor of the fact.
+
+    tied_to: the values its weight is tied to. log_odds: how hard it pushes. others: other facts it joins, and how
+    probable they are.
+    """
 
     rule: str
-    weight: str
-    value: float
+    tied_to: str
+    weight: float
     log_odds: float
     others: tuple[tuple[str, float], ...]
 
@@ -55,7 +59,13 @@ class Explanation:
     def view(self) -> View:
         """The reasons as a table, the hardest push first."""
         rows = [
-            (r.rule, r.weight, round(r.value, 3), f"{r.log_odds:+.3f}", ", ".join(f"{f} {p:.2f}" for f, p in r.others))
+            (
+                r.rule,
+                r.tied_to,
+                round(r.weight, 3),
+                f"{r.log_odds:+.3f}",
+                ", ".join(f"{f} {p:.2f}" for f, p in r.others),
+            )
             for r in self.reasons
         ]
         notes = [f"the label says {str(self.known).lower()}"] if self.known is not None else []
@@ -64,7 +74,7 @@ class Explanation:
         if not rows:
             notes.append("no rule bears on it: nothing but its label is known")
         said = "not inferred" if self.probability is None else f"{self.probability:.3f}"
-        columns = ("rule", "weight", "value", "push", "together with")
+        columns = ("rule", "tied to", "weight", "push", "together with")
         return View(columns, rows, title=f"{self.fact}: {said}", notes=notes)
 
     def evidence_views(self) -> list[View]:
@@ -82,7 +92,13 @@ class Explanation:
             "probability": self.probability,
             "label": self.known,
             "reasons": [
-                {"rule": r.rule, "weight": r.weight, "value": r.value, "log_odds": r.log_odds, "with": dict(r.others)}
+                {
+                    "rule": r.rule,
+                    "tied_to": r.tied_to,
+                    "weight": r.weight,
+                    "log_odds": r.log_odds,
+                    "with": dict(r.others),
+                }
                 for r in self.reasons
             ],
             "n_reasons": self.n_reasons,
@@ -180,7 +196,7 @@ def _reason(
     probability: NDArray[np.float64],
 ) -> Reason:
     rule, description = weights[push.weight]
-    tied = description.removeprefix(rule).strip() or "one weight"
+    tied = description.removeprefix(rule)
     graph, offsets = loaded.graph, loaded.graph.value_offsets
     others = []
     for v in push.others:
@@ -203,6 +219,11 @@ def _rows_behind(
     frames = [frame for frame in frames if frame.width]
     together = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
     return together.unique(maintain_order=True).head(N_ROWS)
+
+
+def _together(others: tuple[tuple[str, float], ...], most: int = 4) -> str:
+    said = [f"{fact} {probability:.2f}" for fact, probability in others[:most]]
+    return ", ".join(said + ([f"and {len(others) - most} more"] if len(others) > most else []))
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Which rows speak for a fact: the values of all names in the bodies of a rule, for one row of its head.
 
 A query a body. Its columns are the names of the body (of an inference rule: of its heads too), in the order in which
-the text first mentions them.
+the text first mentions them, then the columns that it leaves unnamed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from consilience.errors import ProgramError, nearest
 from consilience.kb.language import tree
-from consilience.kb.sql.bodies import Join, current
+from consilience.kb.sql.bodies import Join, column, current, numbered
 from consilience.kb.sql.expressions import expression
 from consilience.kb.sql.rules import literal_source
 from consilience.kb.sql.schema import COUNT, Schema, at, atoms_of
@@ -48,16 +48,29 @@ def _bindings(
     name, arguments = _head(rule, literal)
     columns = schema.columns(name)
     values: list[Any] = []
-    for column, wanted in key.items():
-        if column not in columns:
-            raise ProgramError(f"{at(rule.place)}{name} has no column {column!r}.\nFix: {nearest(column, columns)}")
-        argument = expression(arguments[columns.index(column)], join.given)
+    for key_column, wanted in key.items():
+        if key_column not in columns:
+            fix = nearest(key_column, columns)
+            raise ProgramError(f"{at(rule.place)}{name} has no column {key_column!r}.\nFix: {fix}")
+        argument = expression(arguments[columns.index(key_column)], join.given)
         operand = argument if isinstance(argument, exp.Column) else exp.paren(argument)
         join.conditions.append(exp.NullSafeEQ(this=operand, expression=exp.Placeholder()))
         values.append(wanted)
-    shown = [exp.alias_(value.copy(), n, quoted=True) for n, value in join.given.items()]
+    given = join.given | _unnamed(schema, body)
+    shown = [exp.alias_(value.copy(), n, quoted=True) for n, value in given.items()]
     count = exp.cast(join.count or exp.Literal.number(1), "bigint")
     return join.finished().select(*shown, exp.alias_(count, COUNT, quoted=True)), values
+
+
+def _unnamed(schema: Schema, body: tree.Body) -> dict[str, exp.Expr]:
+    """Columns of a body's atoms that the rule does not name, as `relation.column`; of repeated atoms the first."""
+    found: dict[str, exp.Expr] = {}
+    for number, part in numbered(body):
+        if isinstance(part, tree.Atom):
+            for name, argument in zip(schema.columns(part.relation), part.arguments, strict=True):
+                if isinstance(argument, tree.Anything):
+                    found.setdefault(f"{part.relation}.{name}", column(name, f"R{number}"))
+    return found
 
 
 def _head(rule: tree.Rule, literal: int) -> tuple[str, tuple[tree.Expression, ...]]:
