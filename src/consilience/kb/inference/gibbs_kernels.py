@@ -133,12 +133,28 @@ def draw_value(scores, width, u):
 
 
 @compiled
+def flip(cluster, a, p, state, u, scores):
+    """Flip a cluster of Boolean variables whole, or leave it: accepted by the Metropolis rule. O(what touches it)."""
+    change = 0.0
+    for k in range(p.cluster_offsets[cluster], p.cluster_offsets[cluster + 1]):
+        i = p.members[k]
+        score_place(i, a, p, state, scores)
+        v = a.variables[i]
+        change += scores[1] if state[v] == 0 else -scores[1]
+        state[v] = 1 - state[v]
+    if u < math.exp(min(change, 0.0)):
+        return
+    for k in range(p.cluster_offsets[cluster], p.cluster_offsets[cluster + 1]):
+        state[a.variables[p.members[k]]] = 1 - state[a.variables[p.members[k]]]
+
+
+@compiled
 def sweeps(n_sweeps, a, p, state, rng, tally, scores):
-    """Draw every variable anew, n_sweeps times.
+    """Draw every variable anew, then offer to flip each cluster, n_sweeps times.
 
     a: Arrays. p: Potentials. state: (n,) int16 or int32, evidence at clamped variables, written.
-    rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,)
-    scratch, float64. O(terms) each sweep.
+    rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,
+    at least 2) scratch, float64. O(terms) each sweep.
     """
     # Arrays are taken out of their tuples here: done in the loops, it costs more than the draws
     variables, slots, field, coupling, entry = a.variables, a.slots, p.field, p.coupling, p.entry
@@ -195,4 +211,7 @@ def sweeps(n_sweeps, a, p, state, rng, tally, scores):
                 state[v] = draw_value(scores, width, u)
                 for x in range(width):
                     tally[base + x] += scores[x]
+        for cluster in range(len(p.cluster_offsets) - 1):
+            counter += GOLDEN
+            flip(cluster, a, p, state, uniform(mixed(counter)), scores)
     rng[0] = counter
