@@ -15,6 +15,7 @@ import numpy as np
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.worth import worth
+from consilience.kb.inference.literal_change import REPEATED, change_if_true, literal_of
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 UNIT = 2.0**-53
@@ -55,8 +56,13 @@ def boolean_change(v, first, last, which, function, offsets, variable, value, cl
     for k in range(first, last):
         f = which[k]
         start, stop, kind = offsets[f], offsets[f + 1], function[f]
-        true = worth(kind, start, stop, variable, value, clause, state, v, 1)
-        total += weights[weight[f]] * scale[f] * (true - worth(kind, start, stop, variable, value, clause, state, v, 0))
+        strength, mine = weights[weight[f]] * scale[f], literal_of(start, stop, variable, v)
+        if mine == REPEATED:
+            true = worth(kind, start, stop, variable, value, clause, state, v, 1)
+            total += strength * (true - worth(kind, start, stop, variable, value, clause, state, v, 0))
+        else:
+            change = strength * change_if_true(kind, start, stop, mine, variable, value, clause, state)
+            total += change if value[mine] == 1 else -change
     return total
 
 
@@ -68,6 +74,11 @@ def value_changes(
     for k in range(first, last):
         f = which[k]
         start, stop, kind, strength = offsets[f], offsets[f + 1], function[f], weights[weight[f]] * scale[f]
+        mine = literal_of(start, stop, variable, v)
+        if mine != REPEATED:
+            change = change_if_true(kind, start, stop, mine, variable, value, clause, state)
+            scores[value[mine]] += strength * change
+            continue
         before = worth(kind, start, stop, variable, value, clause, state, v, -1)
         for j in range(start, stop):
             if variable[j] == v and not asked_before(variable, value, start, j, v):
