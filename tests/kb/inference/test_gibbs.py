@@ -13,7 +13,7 @@ from tests.reference.factor_graphs import distribution, marginals, score
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import COUNTING, OPEN, FactorFunction, FactorGraph
 from consilience.kb.inference.chains import new_chain
-from consilience.kb.inference.gibbs import Stopped, sample
+from consilience.kb.inference.gibbs import STUCK, Stopped, sample
 from consilience.kb.inference.gibbs_kernels import score_place
 from consilience.kb.inference.structure import potentials, prepare
 from consilience.kb.inference.worlds import PackedWorlds, worlds
@@ -50,7 +50,7 @@ def test_each_value_is_drawn_by_its_probability_given_all_others(seed: int) -> N
 @pytest.mark.parametrize("largest", [2, 4], ids=["boolean", "categorical"])
 def test_marginals_of_every_function_are_those_of_enumeration(function: FactorFunction, largest: int) -> None:
     """n = 8, with negation, evidence, ties and repeated variables. Four chains of 10,000 sweeps are worth at least
-    10,000 draws (asserted), so the standard error is at most .5 / sqrt(10,000) = .005; of a mean it is less.
+    10,000 draws (asserted), so a standard error is at most .5 / sqrt(10,000) = .005, and mostly far less.
     """
     graph, weights = random_graph(
         int(function) + 50, n=8, n_factors=12, functions=(function,), largest=largest, spread=0.6
@@ -65,13 +65,18 @@ def test_marginals_of_every_function_are_those_of_enumeration(function: FactorFu
 def test_worlds_come_in_their_probability(seed: int) -> None:
     """Chi-square of 20,000 worlds 20 sweeps apart against enumeration: once in a hundred thousand seeds it fails."""
     graph, weights = random_graph(seed, n=3, n_factors=5, largest=2 + seed, known=0.0, spread=0.5)
+    assert worlds_fit(graph, weights, seed)
+
+
+def worlds_fit(graph: FactorGraph, weights: np.ndarray, seed: int) -> bool:
+    """Whether stored worlds come as often as they should."""
     found, probability, _ = distribution(graph, weights)
     kept = worlds(graph, weights, 20_000, seed=seed, thin=20, burn_in=100).unpack()
     place = {world: k for k, world in enumerate(found)}
     counts = np.bincount([place[tuple(world)] for world in kept.tolist()], minlength=len(found))
     expected = probability * len(kept)
     statistic = ((counts - expected) ** 2 / expected).sum()
-    assert statistic < chi2.ppf(1 - 1e-5, len(found) - 1)
+    return bool(statistic < chi2.ppf(1 - 1e-5, len(found) - 1))
 
 
 def test_the_answer_depends_on_the_seed_and_not_on_the_threads() -> None:
@@ -125,6 +130,33 @@ def test_sampling_stops_when_the_chains_are_worth_enough_and_says_so() -> None:
     assert sample(*easy, epochs=800).stopped is Stopped.EPOCHS
 
 
+def test_variables_that_do_not_mix_are_told() -> None:
+    """Two variables equal but for one in e^20: alone neither ever moves, and chains stay where they began."""
+    graph, weights = pair(F.EQUAL, 10.0, 0.3, 0.0)
+    found = sample(graph, weights, epochs=2000, flips=False)
+    assert found.stuck.tolist() == [0, 1] and found.worst_r_hat > STUCK
+    assert "2 variables have not mixed" in str(found)
+
+
+@pytest.mark.parametrize("weight", [10.0, -10.0])
+def test_hard_pairs_move_when_flipped_together(weight: float) -> None:
+    graph, weights = pair(F.EQUAL, weight, 0.3, 0.1)
+    found = sample(graph, weights, epochs=5000)
+    assert found.worst_r_hat < 1.01 and not len(found.stuck)
+    # standard error .5 / sqrt(effective), as test_effective_draws_tell_the_error holds it to
+    assert np.abs(found.probability - marginals(graph, weights)).max() < 4 * 0.5 / np.sqrt(found.least_effective)
+    assert found.least_effective > 2500
+
+
+def test_clusters_with_cycles_and_general_factors_come_in_their_probability() -> None:
+    """A hard triangle that hangs on rules of three variables: chi-square of whole worlds, as above."""
+    hard = [(F.EQUAL, [(a, 1), (b, 1)], 0) for a, b in ((0, 1), (1, 2), (0, 2))]
+    soft = [(F.IMPLY, [(3, 1), (0, 1), (1, 1)], 1), (F.AND, [(2, 1), (3, 1), (4, 0)], 1), (F.IS_TRUE, [(0, 1)], 2)]
+    graph, weights = FactorGraph.of([2] * 5, [*hard, *soft]), np.array([1.2, 0.8, 0.4])
+    assert len(potentials(prepare(graph), weights).members) == 3
+    assert worlds_fit(graph, weights, 3)
+
+
 def test_boolean_worlds_take_one_bit_a_variable() -> None:
     graph, weights = random_graph(1, n=21, n_factors=20, largest=2)
     kept = worlds(graph, weights, 50, seed=2)
@@ -138,10 +170,8 @@ def test_boolean_worlds_take_one_bit_a_variable() -> None:
 
 def check_wide(n_values: int, kind: type) -> None:
     """A variable of many values, one of which goes with a Boolean one."""
-    graph, weights = (
-        FactorGraph.of([n_values, 2], [(F.AND_CATEGORICAL, [(0, n_values - 1), (1, 1)], 0)]),
-        np.array([8.0]),
-    )
+    graph = FactorGraph.of([n_values, 2], [(F.AND_CATEGORICAL, [(0, n_values - 1), (1, 1)], 0)])
+    weights = np.array([8.0])
     found = sample(graph, weights, epochs=2000)
     assert np.abs(found.probability - marginals(graph, weights)).max() < 0.02
     kept = worlds(graph, weights, 20)

@@ -34,7 +34,7 @@ class Chain:
 def new_chain(structure: Structure, state: State, seed: int, number: int) -> Chain:
     """A chain from a world. state: (n,), copied; values of clamped variables are put in."""
     mine: State = np.where(structure.place >= 0, state, structure.known).astype(structure.known.dtype)
-    widest = int(np.diff(structure.arrays.slots).max(initial=1))
+    widest = int(np.diff(structure.arrays.slots).max(initial=2))
     tally = np.zeros(structure.n_slots, np.float32)
     return Chain(structure, mine, generator(seed, number), tally, np.zeros(widest))
 

@@ -2,7 +2,7 @@
 
 Follows `structure.py` (what touches a variable) and `chains.py`; the last rung of the ladder of engines.
 Source: Geman & Geman 1984. Departs: probabilities are averaged, not draws; factors of one open variable are summed
-beforehand; strongly coupled Boolean variables are also flipped together (`flips.py`).
+beforehand; strongly coupled Boolean variables are also flipped together (`clusters.py`).
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def sample(
     seed: int = 0,
     start: State | None = None,
     structure: Structure | None = None,
+    flips: bool = True,
     threads: int | None = None,
 ) -> Sampled:
     """Marginals of the variables that are open, by Gibbs sampling.
@@ -99,7 +100,7 @@ def sample(
     by default a fifth of them and at least 20.
     effective: stop early when 99% of the variables have an R-hat under 1.01 and are worth that many independent draws;
     epochs are then the most that is run. start: (n,) or (chains, n) worlds to begin in, by default far apart.
-    structure: of `prepare` with the same graph and variables, to save making it.
+    structure: of `prepare` with the same graph and variables, to save making it. flips: as in `potentials`.
     The answer depends on the seed, and not on the number of threads.
     raises: GraphError for weights of another number, weights that are not finite, or a part of a component.
 
@@ -114,7 +115,7 @@ def sample(
     """
     check_request(graph, weights, chains, epochs)
     structure = structure or prepare(graph, variables)
-    p = potentials(structure, weights)
+    p = potentials(structure, weights, flips=flips)
     burn_in = max(20, epochs // 5) if burn_in is None else burn_in
     made = chains_of(structure, chains, seed, start)
     n_batches, length, doublings = _plan(structure.n_slots, chains, epochs, adaptive=effective is not None)

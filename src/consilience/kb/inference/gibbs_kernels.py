@@ -15,6 +15,7 @@ import numpy as np
 
 from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.worth import worth
+from consilience.kb.inference.literal_change import REPEATED, change_if_true, literal_of
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 UNIT = 2.0**-53
@@ -55,8 +56,13 @@ def boolean_change(v, first, last, which, function, offsets, variable, value, cl
     for k in range(first, last):
         f = which[k]
         start, stop, kind = offsets[f], offsets[f + 1], function[f]
-        true = worth(kind, start, stop, variable, value, clause, state, v, 1)
-        total += weights[weight[f]] * scale[f] * (true - worth(kind, start, stop, variable, value, clause, state, v, 0))
+        strength, mine = weights[weight[f]] * scale[f], literal_of(start, stop, variable, v)
+        if mine == REPEATED:
+            true = worth(kind, start, stop, variable, value, clause, state, v, 1)
+            total += strength * (true - worth(kind, start, stop, variable, value, clause, state, v, 0))
+        else:
+            change = strength * change_if_true(kind, start, stop, mine, variable, value, clause, state)
+            total += change if value[mine] == 1 else -change
     return total
 
 
@@ -68,6 +74,11 @@ def value_changes(
     for k in range(first, last):
         f = which[k]
         start, stop, kind, strength = offsets[f], offsets[f + 1], function[f], weights[weight[f]] * scale[f]
+        mine = literal_of(start, stop, variable, v)
+        if mine != REPEATED:
+            change = change_if_true(kind, start, stop, mine, variable, value, clause, state)
+            scores[value[mine]] += strength * change
+            continue
         before = worth(kind, start, stop, variable, value, clause, state, v, -1)
         for j in range(start, stop):
             if variable[j] == v and not asked_before(variable, value, start, j, v):
@@ -133,12 +144,28 @@ def draw_value(scores, width, u):
 
 
 @compiled
+def flip(cluster, a, p, state, u, scores):
+    """Flip a cluster of Boolean variables whole, or leave it: accepted by the Metropolis rule. O(what touches it)."""
+    change = 0.0
+    for k in range(p.cluster_offsets[cluster], p.cluster_offsets[cluster + 1]):
+        i = p.members[k]
+        score_place(i, a, p, state, scores)
+        v = a.variables[i]
+        change += scores[1] if state[v] == 0 else -scores[1]
+        state[v] = 1 - state[v]
+    if u < math.exp(min(change, 0.0)):
+        return
+    for k in range(p.cluster_offsets[cluster], p.cluster_offsets[cluster + 1]):
+        state[a.variables[p.members[k]]] = 1 - state[a.variables[p.members[k]]]
+
+
+@compiled
 def sweeps(n_sweeps, a, p, state, rng, tally, scores):
-    """Draw every variable anew, n_sweeps times.
+    """Draw every variable anew, then offer to flip each cluster, n_sweeps times.
 
     a: Arrays. p: Potentials. state: (n,) int16 or int32, evidence at clamped variables, written.
-    rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,)
-    scratch, float64. O(terms) each sweep.
+    rng: (1,) uint64, written. tally: (slots,) float32: the probabilities are added. scores: (largest cardinality,
+    at least 2) scratch, float64. O(terms) each sweep.
     """
     # Arrays are taken out of their tuples here: done in the loops, it costs more than the draws
     variables, slots, field, coupling, entry = a.variables, a.slots, p.field, p.coupling, p.entry
@@ -195,4 +222,7 @@ def sweeps(n_sweeps, a, p, state, rng, tally, scores):
                 state[v] = draw_value(scores, width, u)
                 for x in range(width):
                     tally[base + x] += scores[x]
+        for cluster in range(len(p.cluster_offsets) - 1):
+            counter += GOLDEN
+            flip(cluster, a, p, state, uniform(mixed(counter)), scores)
     rng[0] = counter

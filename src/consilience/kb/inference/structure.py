@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from consilience.errors import GraphError
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph
+from consilience.kb.inference.clusters import STRONG, strong_clusters
 from consilience.kb.inference.structure_kernels import Cursors, Given, Terms, mark, place_factors, sum_terms
 
 State = NDArray[np.signedinteger[Any]]  # a world: (n,) int16; int32 if a variable has over 32,767 values
+
+NO_CLUSTERS = (np.zeros(1, np.int32), np.zeros(0, np.int32))
 
 
 class Arrays(NamedTuple):
@@ -61,12 +64,17 @@ class Arrays(NamedTuple):
 
 
 class Potentials(NamedTuple):
-    """A structure's numbers under a vector of weights. field: (slots,), coupling, entry: float32. weights: (W,)."""
+    """A structure's numbers under a vector of weights. field: (slots,), coupling, entry: float32. weights: (W,).
+
+    cluster_offsets, members: places that a sweep also flips together, cluster by cluster; see `clusters.py`.
+    """
 
     field: NDArray[np.float32]
     coupling: NDArray[np.float32]
     entry: NDArray[np.float32]
     weights: NDArray[np.float64]
+    cluster_offsets: NDArray[np.int32]
+    members: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +144,25 @@ def prepare(graph: FactorGraph, variables: NDArray[np.integer] | None = None) ->
     return Structure(arrays, known, place, graph.value_offsets)
 
 
-def potentials(structure: Structure, weights: NDArray[np.float64], out: Potentials | None = None) -> Potentials:
-    """A structure's numbers under these weights: what a sweep reads. O(terms). out: written over, to save memory."""
+def potentials(
+    structure: Structure, weights: NDArray[np.float64], out: Potentials | None = None, *, flips: bool = True
+) -> Potentials:
+    """A structure's numbers under these weights: what a sweep reads. O(terms). out: written over, to save memory.
+
+    flips: look for strongly coupled variables, which a sweep then also flips together.
+    """
     a = structure.arrays
     weights = np.ascontiguousarray(weights, np.float64)
     if out is None:
         made = (structure.n_slots, len(a.neighbour), len(a.entry_weight))
-        out = Potentials._make((*(np.empty(n, np.float32) for n in made), weights))
+        out = Potentials._make((*(np.empty(n, np.float32) for n in made), weights, *NO_CLUSTERS))
     sum_terms(a.field_offsets, a.field_weight, a.field_coefficient, weights, out.field)
     np.multiply(weights[a.coupling_weight], a.coupling_coefficient, out=out.coupling, casting="same_kind")
     np.multiply(weights[a.entry_weight], a.entry_coefficient, out=out.entry, casting="same_kind")
-    return out._replace(weights=weights)
+    found = NO_CLUSTERS
+    if flips and max(out.coupling.max(initial=0), -out.coupling.min(initial=0)) >= STRONG:
+        found = strong_clusters(a.coupling_offsets, structure.place[a.neighbour], out.coupling)
+    return out._replace(weights=weights, cluster_offsets=found[0], members=found[1])
 
 
 def _known(graph: FactorGraph, variables: NDArray[np.integer] | None) -> tuple[State, NDArray[np.bool_]]:

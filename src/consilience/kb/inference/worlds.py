@@ -75,7 +75,7 @@ def worlds(
     """n worlds drawn from the distribution of a graph, clamped evidence among them. World t is of chain t % chains.
 
     thin: sweeps between two worlds of a chain; burn_in: sweeps before the first. All else as in `sample`.
-    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a variable if all are Boolean, else 2 or 4 bytes.
+    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a variable if all are Boolean, else two bytes.
 
     >>> graph = FactorGraph.of([2, 2], [], evidence=[1, -1])
     >>> kept = worlds(graph, np.zeros(0), 100)
