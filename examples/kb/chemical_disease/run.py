@@ -106,8 +106,10 @@ def parts(arguments: argparse.Namespace) -> tuple[list[Document], dict[str, list
 
 
 def files_of(folder: Path) -> tuple[Path, list[Path]]:
-    """The training file of a folder, and the others."""
-    files = sorted(p for p in folder.glob("*") if "pubtator" in p.name.lower() and p.is_file())
+    """The training file of a folder, and the others; they may lie in its bc5cdr/ or kb/bc5cdr/."""
+    places = [folder / inside for inside in ("", "bc5cdr", "kb/bc5cdr")]
+    found = [sorted(p for p in place.glob("*") if "pubtator" in p.name.lower() and p.is_file()) for place in places]
+    files = next(filter(None, found), [])
     train = [p for p in files if "train" in p.name.lower()]
     if len(train) != 1 or len(files) < 2:
         raise DataError(
