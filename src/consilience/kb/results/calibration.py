@@ -173,7 +173,7 @@ class Calibration:
             values = [s.value for s in share]
             axes.errorbar(x, values, yerr=[low, high], fmt="o-", color=PALETTE[0], capsize=2, label="held-out facts")
         axes.set(xlabel="probability", ylabel="share that is true", xlim=(0, 1), ylim=(0, 1), title="accuracy")
-        axes.legend(frameon=False, loc="upper left")
+        axes.legend(frameon=False, loc="lower right")
 
 
 def _places(probability: NDArray[np.float64]) -> NDArray[np.intp]:
