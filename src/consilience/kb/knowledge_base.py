@@ -136,14 +136,14 @@ class KnowledgeBase:
     ) -> int:
         """Label variables from elsewhere: votes of labeling functions, probabilities, or what people said.
 
-        Adds a relation RELATION_labels and a rule that reads it. Arguments: those of `supervision.label_rows`.
+        Adds a relation RELATION_labels and rules that read it. Arguments: those of `supervision.label_rows`.
         returns: the number of rows. raises: DataError, ProgramError.
         """
         declared = kept.variable_relation(self.schema, relation)
-        held, rule = label_statements(declared)
+        held, *rules = label_statements(declared)
         rows = label_rows(declared, labels, keys, model=model, true=true)
         if held.name not in self.program.relations:
-            self.program = check(Program((*self.program.statements, held, rule)))
+            self.program = check(Program((*self.program.statements, held, *rules)))
         return self.load(held.name, rows)
 
     # the work

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from sqlglot import exp
 
 from consilience.errors import ProgramError, nearest
 from consilience.kb.graph.change import GraphChange
@@ -148,7 +149,7 @@ class Memory:
         if len(born):
             schema = Schema(program)
             for name in (n for n in schema.order if schema.is_variable(n)):
-                query = f"SELECT {POSITION}, {ID} FROM {table(name, VARIABLES).sql('duckdb')} WHERE {POSITION} >= ?"  # noqa: S608
+                query = exp.select(POSITION, ID).from_(table(name, VARIABLES)).where(f"{POSITION} >= ?")
                 found = self.store.arrays(query, [first])
                 born[found[POSITION] - first] = found[ID]
         self._ids = np.concatenate([self._ids, born])

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from consilience.errors import DataError, nearest
-from consilience.kb.language.tree import Atom, Column, Name, Relation, Supervision
+from consilience.kb.language.tree import Atom, Column, Constant, Name, Operation, Relation, Supervision
 from consilience.label_models.base import BaseLabelModel
 from consilience.labeling.matrix import LabelMatrix
 
@@ -21,8 +21,8 @@ LABEL, PROBABILITY = "label", "probability"
 TRUTHS = ("true", "yes", "1")
 
 
-def label_statements(relation: Relation) -> tuple[Relation, Supervision]:
-    """The relation that holds labels of a variable relation from elsewhere, and the rule that reads it.
+def label_statements(relation: Relation) -> tuple[Relation, Supervision, Supervision]:
+    """The relation that holds labels of a variable relation from elsewhere, and the rules that read it.
 
     >>> from consilience.kb.language import write
     >>> from consilience.kb.language.tree import Program
@@ -30,14 +30,20 @@ def label_statements(relation: Relation) -> tuple[Relation, Supervision]:
     >>> print(write(Program(label_statements(smokes))))
     smokes_labels(id int, label boolean, probability float).
     <BLANKLINE>
-    smokes(id) = label @ probability :- smokes_labels(id, label, probability).
+    smokes(id) = label :- smokes_labels(id, label, probability), probability IS NULL.
+    <BLANKLINE>
+    smokes(id) = label @ probability :- smokes_labels(id, label, probability), probability IS NOT NULL.
     """
     name = f"{relation.name}_labels"
     own = tuple(Column(c.name, c.type) for c in relation.columns)
     held = Relation(name, (*own, Column(LABEL, "boolean"), Column(PROBABILITY, "float")))
     terms = tuple(Name(c.name) for c in held.columns)
-    return held, Supervision(
-        Atom(relation.name, terms[: len(own)]), Name(LABEL), Name(PROBABILITY), ((Atom(name, terms),),)
+    head, read, sure = Atom(relation.name, terms[: len(own)]), Atom(name, terms), Name(PROBABILITY)
+    is_hard, is_soft = (Operation(operator, sure, Constant(None)) for operator in ("IS", "IS NOT"))
+    return (
+        held,
+        Supervision(head, Name(LABEL), None, ((read, is_hard),)),
+        Supervision(head, Name(LABEL), sure, ((read, is_soft),)),
     )
 
 
