@@ -37,6 +37,13 @@ bench: .venv/dev  ## the benchmark tables
 	$(BIN)/python benchmarks/known_truth.py
 	$(BIN)/python benchmarks/label_model_speed.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/kb_exact.py
+	$(BIN)/python benchmarks/kb_gibbs.py
+	$(BIN)/python benchmarks/kb_grounding.py
+	$(BIN)/python benchmarks/kb_incremental.py
+	$(BIN)/python benchmarks/kb_updates.py
+	$(BIN)/python benchmarks/kb_calibration.py
+	$(BIN)/python benchmarks/kb_chemical_disease.py
 
 clean:
 	rm -rf .venv .cache demo-project docs/_build
