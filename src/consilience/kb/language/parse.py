@@ -54,8 +54,10 @@ def parse_query(text: str, *, name: str = "query") -> Query:
 
 def _source(text: object, name: str) -> Source:
     if not isinstance(text, str):
-        fix = "Fix: read the file with `Path(...).read_text('utf-8')`."
-        raise ProgramError(f"{name} is {type(text).__name__}, and a program is text.\n{fix}")
+        raise ProgramError(
+            f"{name} is {type(text).__name__}, and a program is text.\n"
+            "Fix: read the file with `Path(...).read_text('utf-8')`."
+        )
     return Source(name, text.removeprefix("\ufeff"))
 
 

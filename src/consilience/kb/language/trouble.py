@@ -67,7 +67,8 @@ def program_error(troubles: Sequence[Trouble], source: Source | None) -> Program
         return ProgramError(told[0])
     name = source.name if source else "program"
     more = f"\n\n... and {len(ordered) - MOST} more." if len(ordered) > MOST else ""
-    return ProgramError(f"{name}: {len(ordered)} problems.\n\n" + "\n\n".join(told) + more)
+    every = f"{name}: {len(ordered)} problems.\n\n" + "\n\n".join(told) + more  # each with its fix
+    return ProgramError(every)
 
 
 def _tell(trouble: Trouble, source: Source | None) -> str:
