@@ -18,19 +18,19 @@ import polars as pl
 
 from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.graph.change import GraphChange
-from consilience.kb.grounding.delta import UpdateReport, update
+from consilience.kb.grounding.delta import Update, UpdateReport, take_rows, update
 from consilience.kb.grounding.differences import row_difference
 from consilience.kb.grounding.files import read_rows
 from consilience.kb.grounding.ground import GroundReport, ground
 from consilience.kb.grounding.load import fitted, load
-from consilience.kb.grounding.remembered import function_fingerprints, grounded, remember
+from consilience.kb.grounding.remembered import forget_grounded, grounded
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import build, check, parse, parse_query, write
 from consilience.kb.language.declare import FunctionOf, RelationOf
 from consilience.kb.language.tree import Program, Statement
 from consilience.kb.memory import Memory
 from consilience.kb.results import kept
-from consilience.kb.results.calibration import TRUTH, Calibration
+from consilience.kb.results.calibration import Calibration
 from consilience.kb.results.explain import Explanation, explain
 from consilience.kb.results.export import export
 from consilience.kb.results.report import RunReport, Step
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from consilience.labeling.matrix import LabelMatrix
 
 Rows = pl.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+HELD_OUT = "_held_out"
 Functions = Mapping[str, Callable[..., Any]]
 Made = Statement | RelationOf | FunctionOf
 
@@ -167,7 +168,7 @@ class KnowledgeBase:
         """
         report, change = self._ground(full=full)
         if learn is None:
-            learn = self.memory.needs_learning(change)
+            learn = self.memory.needs_learning()
         if learn or holdout is not None:
             report += self.learn(seed=seed, holdout=holdout, l2=l2, l1=l1, epochs=epochs)
             change = None  # all weights moved
@@ -175,7 +176,9 @@ class KnowledgeBase:
 
     def ground(self, *, full: bool = False) -> RunReport:
         """Only take in rows and rules, as far as they changed; full: everything anew."""
-        return self._ground(full=full)[0]
+        report, _ = self._ground(full=full)
+        self.memory.forget()  # what stands there is no longer the graph that was inferred
+        return report
 
     def learn(
         self,
@@ -218,54 +221,76 @@ class KnowledgeBase:
         """Take in rows that came and went, or a changed program, at the cost of what they touch.
 
         learn: also learn the weights again, from where they are; otherwise new weights stay 0 until the next `learn`.
-        raises: DataError for a deleted row that is not there; nothing has changed then.
+        raises: DataError for a deleted row that is not there; nothing has changed then, and rows that `load` took in
+        still wait.
         """
-        for waiting, given in ((self._inserts, inserts or {}), (self._deletes, deletes or {})):
-            for relation, rows in given.items():
-                self._must_be(relation)
-                waiting.setdefault(relation, []).append(fitted(self.schema, relation, self._frame(relation, rows)))
-        if program is not None:
-            self.program = _checked(program)
-        report, change = self._ground()
+        inserts_before, deletes_before = ({n: list(x) for n, x in w.items()} for w in (self._inserts, self._deletes))
+        program_before = self.program
+        try:
+            if program is not None:
+                self.program = _checked(program)
+            for waiting, given in ((self._inserts, inserts or {}), (self._deletes, deletes or {})):
+                for relation, rows in given.items():
+                    self._must_be(relation)
+                    waiting.setdefault(relation, []).append(fitted(self.schema, relation, self._frame(relation, rows)))
+            report, change = self._ground()
+        except BaseException:
+            self.program, self._inserts, self._deletes = program_before, inserts_before, deletes_before
+            raise
         if learn:
             report += self.learn(seed=seed, epochs=epochs)
             change = None
         return report + self._infer(change, seed, epochs)
 
     def _ground(self, *, full: bool = False) -> tuple[RunReport, GraphChange | None]:
-        """Full grounding if there is none yet, else what changed. None: all was grounded anew."""
+        """Full grounding if there is none yet, else what changed. None: all must be inferred anew.
+
+        What waits is taken in whole or, if this raises, waits on.
+        """
         began = time.perf_counter()
-        before = self._note("program")
-        text = write(self.program)
         inserts = {name: pl.concat(frames) for name, frames in self._inserts.items()}
         deletes = {name: pl.concat(frames) for name, frames in self._deletes.items()}
+        if self._note("program") is None:
+            said, change = self._ground_first(inserts, deletes), None
+        else:
+            said, change = self._ground_change(inserts, deletes, full=full)
+        self._inserts, self._deletes, self._files = {}, {}, {}
+        return RunReport((Step("ground", said, time.perf_counter() - began),)), change
+
+    def _ground_first(self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame]) -> str:
+        """Step by step: what is done stays done if the run is killed."""
+        self.memory.outdated(learned=True)
+        take_rows(self.store, self.program, inserts, deletes)
         self._inserts, self._deletes = {}, {}
-        change: GraphChange | None = None
-        if before is None or full:
-            self.memory.forget()
-            with self.store.transaction():
-                for name, rows in inserts.items():
-                    load(self.store, self.program, name, rows, replace=False)
+        said = _grounded(ground(self.store, self.program, **self._code))
+        self._note_grounded()
+        return said
+
+    def _ground_change(
+        self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame], *, full: bool
+    ) -> tuple[str, GraphChange | None]:
+        """In one transaction."""
+        was_inferred = self.memory.is_inferred()
+        stood = None if full or not was_inferred else grounded(self.store)
+        is_ready = stood is not None and self.memory.make_ready(stood.program)
+        with self.store.transaction():
             if full:
                 self.store.execute("DELETE FROM _kb.steps")
-            said = _grounded(ground(self.store, self.program, **self._code))
-            remember(
-                self.store,
-                self.program,
-                function_fingerprints(self.program, self._code["functions"], self._code["folder"]),
-            )
-        else:
-            stood = grounded(self.store)
-            is_ready = stood is not None and self.memory.make_ready(stood.program)
+                forget_grounded(self.store)
             done = update(self.store, self.program, inserts=inserts, deletes=deletes, **self._code)
-            said, change = _updated(done.report), done.change
-            if change is None or not is_ready:
-                self.memory.forget()
-        self._set_note("program", text)
-        for name, digest in self._files.items():
-            self._set_note(f"file {name}", digest)
-        self._files = {}
-        return RunReport((Step("ground", said, time.perf_counter() - began),)), change
+            if done.change is None or not done.change.is_empty or done.report.soft_changed:
+                self.memory.outdated(learned=_teaches(done))
+            self._note_grounded()
+        if is_ready and done.change is not None:
+            return _updated(done.report), done.change
+        self.memory.forget()
+        return ("everything anew" if full else _updated(done.report)), None
+
+    def _note_grounded(self) -> None:
+        with self.store.transaction():
+            self._set_note("program", write(self.program))
+            for name, digest in self._files.items():
+                self._set_note(f"file {name}", digest)
 
     def _infer(self, change: GraphChange | None, seed: int, epochs: int | None) -> RunReport:
         if change is None:
@@ -279,8 +304,8 @@ class KnowledgeBase:
 
         A categorical variable has a row a value. raises: ProgramError, DataError before the first run.
         """
-        label = pl.when(~pl.col("held_out")).then(pl.col(kept.KNOWN)).alias(kept.KNOWN)
-        return self._with_labels(relation).with_columns(label).drop("held_out")
+        label = pl.when(~pl.col(HELD_OUT)).then(pl.col(kept.KNOWN)).alias(kept.KNOWN)
+        return self._with_labels(relation).with_columns(label).drop(HELD_OUT)
 
     def facts(self, relation: str, *, over: float = 0.0) -> pl.DataFrame:
         """The same, the most probable first; over: only those at least this probable."""
@@ -309,8 +334,8 @@ class KnowledgeBase:
     def calibration(self, relation: str) -> Calibration:
         """Probabilities against the labels that were kept back by `holdout`."""
         facts = self._with_labels(relation)
-        inferred = facts.filter(pl.col(kept.KNOWN).is_null() | pl.col("held_out")).drop("held_out", kept.KNOWN)
-        held = facts.filter("held_out").rename({kept.KNOWN: TRUTH}).drop("held_out")
+        inferred = facts.filter(pl.col(kept.KNOWN).is_null() | pl.col(HELD_OUT)).drop(HELD_OUT, kept.KNOWN)
+        held = facts.filter(HELD_OUT).rename({kept.KNOWN: kept.TRUTH}).drop(HELD_OUT)
         return Calibration(relation, inferred, held)
 
     def changes(self, relation: str | None = None, *, least: float = 0.05) -> pl.DataFrame:
@@ -319,8 +344,10 @@ class KnowledgeBase:
         parts = []
         for name in names:
             found = kept.changed_facts(self.store, self.schema, name, least)
-            fact = pl.concat_str([pl.col(c).cast(pl.String) for c in found.columns[:-2]], separator=", ")
-            parts.append(found.select(pl.lit(name).alias("relation"), fact.alias("fact"), "before", "after"))
+            texts = pl.DataFrame([kept.as_text(found[c]) for c in found.columns[:-2]])
+            fact = texts.select(fact=pl.concat_str(pl.all(), separator=", "))["fact"]
+            before, after = pl.col(kept.BEFORE).alias("before"), pl.col(kept.AFTER).alias("after")
+            parts.append(found.select(pl.lit(name).alias("relation"), fact, before, after))
         every = pl.concat(parts) if parts else pl.DataFrame()
         size = (pl.col("after").fill_null(0.0) - pl.col("before").fill_null(0.0)).abs()
         return every.sort(size, descending=True, maintain_order=True) if parts else every
@@ -355,9 +382,9 @@ class KnowledgeBase:
         self.close()
 
     def _with_labels(self, relation: str) -> pl.DataFrame:
-        """Facts with what their labels say, also where that was kept back: `held_out`."""
+        """Facts with what their labels say, also where that was kept back: `_held_out`."""
         facts = kept.facts_of(self.store, self.schema, relation)
-        held = pl.Series("held_out", self.memory.held_out(facts["_id"].to_numpy()))
+        held = pl.Series(HELD_OUT, self.memory.held_out(facts["_id"].to_numpy()))
         return facts.with_columns(held & pl.col(kept.KNOWN).is_not_null()).drop("_id")
 
     def _must_be(self, relation: str) -> None:
@@ -372,7 +399,17 @@ class KnowledgeBase:
     def _frame(self, relation: str, rows: Rows | str | os.PathLike[str]) -> pl.DataFrame:
         if isinstance(rows, (str, os.PathLike)):
             return read_rows(self.schema, relation, Path(rows))
-        return rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+        if isinstance(rows, pl.DataFrame):
+            return rows
+        if not rows:
+            return pl.DataFrame(schema=dict.fromkeys(self.schema.columns(relation), pl.Null))
+        try:
+            return pl.DataFrame(rows, infer_schema_length=None)
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise DataError(
+                f"The rows for {relation} make no table: {str(error).splitlines()[0]}\n"
+                "Fix: give a frame, columns, or records whose values of a column are of one type."
+            ) from None
 
     def _note(self, name: str) -> str | None:
         found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])
@@ -384,8 +421,24 @@ class KnowledgeBase:
 
 def _checked(program: str | Program | Sequence[Made]) -> Program:
     if isinstance(program, str):
-        return check(parse(program)) if program.strip() else Program()
-    return check(program if isinstance(program, Program) else build.program(*program))
+        program = parse(program) if program.strip() else Program()
+    if not isinstance(program, Program):
+        if not isinstance(program, Sequence):
+            raise ProgramError(
+                f"{type(program).__name__} is no program.\nFix: give its text, its tree, or a list of statements."
+            )
+        program = build.program(*program)
+    found = check(program)
+    kept.check_columns(found)
+    return found
+
+
+def _teaches(done: Update) -> bool:
+    """Whether there are weights that nothing was learned for, or other labels than those that were learned from."""
+    change = done.change
+    if change is None or done.report.soft_changed or len(change.evidence_at):
+        return True
+    return bool((~change.weight_is_fixed).any() or (change.evidence >= 0).any())
 
 
 def _grounded(report: GroundReport) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from consilience.errors import ProgramError, nearest
+from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.graph.change import GraphChange
 from consilience.kb.graph.factor_graph import OPEN
 from consilience.kb.graph.live import LiveGraph
@@ -36,7 +36,7 @@ from consilience.kb.results.report import Step
 from consilience.kb.sql.bodies import table
 from consilience.kb.sql.schema import ID, POSITION, VARIABLES, Schema
 
-HOLDOUT, HOLDOUT_SEED, LEARNED = "holdout", "holdout seed", "learned"
+HOLDOUT, HOLDOUT_SEED, LEARNED, INFERRED = "holdout", "holdout seed", "learned", "inferred"
 
 
 class Memory:
@@ -68,26 +68,38 @@ class Memory:
         """Which variables keep their labels back, if they have any."""
         return unit_hash(ids, self._seed) < self._fraction
 
-    def needs_learning(self, change: GraphChange | None) -> bool:
-        """Whether there are weights that nothing was learned for, or labels and rules that are new since."""
-        if self.store.one("SELECT count(*) FROM _kb.weights WHERE NOT is_fixed") == 0:
-            return False
-        if change is None or self._note(LEARNED) is None:
-            return True
-        is_new = (~change.weight_is_fixed).any() or (change.evidence >= 0).any()
-        return bool(is_new or len(change.evidence_at))
+    def needs_learning(self) -> bool:
+        """Whether there are weights to learn, and something new since they were learned."""
+        n_learned = self.store.one("SELECT count(*) FROM _kb.weights WHERE NOT is_fixed")
+        return bool(n_learned) and self._note(LEARNED) is None
+
+    def is_inferred(self) -> bool:
+        """Whether the marginals that are kept are those of the graph and the weights that are there."""
+        return self._note(INFERRED) is not None
+
+    def outdated(self, *, learned: bool = False) -> None:
+        """Note that the marginals that are kept are those of another graph; learned: the weights too.
+
+        Belongs in the transaction that changes the graph: a run that is killed later is known to be unfinished.
+        """
+        for name in (INFERRED, LEARNED) if learned else (INFERRED,):
+            self.store.execute("DELETE FROM _kb.about WHERE name = ?", [name])
 
     def learn(self, program: Program, *, seed: int, holdout: float | None, **settings: Any) -> Step:
         """Learn the weights, from where they are, and write them down. settings: of LearningSettings; None: default."""
         began = time.perf_counter()
         if holdout is not None:
+            if not 0 <= holdout <= 1:
+                raise DataError(f"The holdout is {holdout} of the labels.\nFix: give a share from 0 to 1.")
             self._set_note(HOLDOUT, repr(float(holdout)))
             self._set_note(HOLDOUT_SEED, str(seed))
         self.forget()
         loaded = self.graph(program)
         done = learn(loaded.graph, loaded.weights, seed=seed, settings=LearningSettings(**_given(settings)))
-        save_weights(self.store, done.weights)
-        self._set_note(LEARNED, "yes")
+        with self.store.transaction():
+            save_weights(self.store, done.weights)
+            self.outdated()
+            self._set_note(LEARNED, "yes")
         loaded.weights[:] = done.weights
         report = done.report
         said = f"{report.weights:,} weights from {report.variables:,} variables, by {report.method}"
@@ -102,7 +114,9 @@ class Memory:
         loaded = self.graph(program)
         self._live = self._material = None
         found = infer(loaded.graph, loaded.weights, seed=seed, settings=InferenceSettings(**_given(settings)))
-        kept.keep(self.store, loaded.ids, loaded.graph.cardinality, found.marginals.probability)
+        with self.store.transaction():
+            kept.keep(self.store, loaded.ids, loaded.graph.cardinality, found.marginals.probability)
+            self._set_note(INFERRED, "yes")
         self._marginals = found.marginals
         said = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}"
         facts = {"engines": {line.engine.name.lower(): line.variables for line in found.report.lines}}
@@ -130,17 +144,34 @@ class Memory:
         began = time.perf_counter()
         if self._live is None or self._marginals is None:
             return self.infer(program, seed=seed)
-        change = self._held_back(program, change)
-        found, report = update_marginals(
-            self._live, self._weights, change, self._marginals, self._material, seed=seed, strategy=strategy,
-            settings=UpdateSettings(),
-        )  # fmt: skip
-        moved = changed_variables(self._marginals.probability, found.probability, self._live.cardinality)
-        self._loaded = None
-        self._marginals, self._weights = found, change.weights_after(self._weights)
-        kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved)
+        try:
+            change = self._held_back(program, change)
+            found, report = update_marginals(
+                self._live, self._weights, change, self._marginals, self._material, seed=seed, strategy=strategy,
+                settings=UpdateSettings(),
+            )  # fmt: skip
+            moved = changed_variables(self._marginals.probability, found.probability, self._live.cardinality)
+            self._loaded = None
+            self._marginals, self._weights = found, change.weights_after(self._weights)
+            with self.store.transaction():
+                self._forget_gone()
+                kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved)
+                self._set_note(INFERRED, "yes")
+        except BaseException:
+            self.forget()  # the live graph may have taken a part of the change
+            raise
         facts = {"touched": report.touched, "strategies": {x.strategy.value: x.variables for x in report.lines}}
         return Step("infer", _strategies(report), time.perf_counter() - began, facts)
+
+    def _forget_gone(self) -> None:
+        """Drop the facts of variables that are gone: others may have their ids, with other values."""
+        at = np.asarray(self.store.arrays("SELECT position FROM _kb.retired")["position"], np.int64)
+        gone = at[self._ids[at] != 0]
+        if len(gone):
+            ids = pl.DataFrame({"id": self._ids[gone]})
+            with self.store.reading(ids, "ids that are gone"):
+                self.store.execute('DELETE FROM _kb.facts WHERE id IN (SELECT id FROM "ids that are gone")')
+            self._ids[gone] = 0
 
     def _held_back(self, program: Program, change: GraphChange) -> GraphChange:
         """The change with the labels that are held out left open; ids of new variables are noted."""

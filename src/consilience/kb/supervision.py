@@ -7,22 +7,24 @@ rule reads it. Stands between `labeling`, `label_models` and the program.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from consilience.errors import DataError, nearest
-from consilience.kb.language.tree import Atom, Column, Constant, Name, Operation, Relation, Supervision
+from consilience.kb.language.tree import Atom, Choice, Column, Constant, Name, Operation, Relation, Supervision
 from consilience.label_models.base import BaseLabelModel
 from consilience.labeling.matrix import LabelMatrix
 
 LABEL, PROBABILITY = "label", "probability"
+SAID, SURE = " said", " sure"  # the same, while no column can have these names
 TRUTHS = ("true", "yes", "1")
 
 
 def label_statements(relation: Relation) -> tuple[Relation, Supervision, Supervision]:
-    """The relation that holds labels of a variable relation from elsewhere, and the rules that read it.
+    """The relation that holds labels of a variable relation from elsewhere, and the rules for those sure and not.
 
     >>> from consilience.kb.language import write
     >>> from consilience.kb.language.tree import Program
@@ -30,21 +32,29 @@ def label_statements(relation: Relation) -> tuple[Relation, Supervision, Supervi
     >>> print(write(Program(label_statements(smokes))))
     smokes_labels(id int, label boolean, probability float).
     <BLANKLINE>
-    smokes(id) = label :- smokes_labels(id, label, probability), probability IS NULL.
+    smokes(id) = label @ probability :- smokes_labels(id, label, probability).
     <BLANKLINE>
-    smokes(id) = label @ probability :- smokes_labels(id, label, probability), probability IS NOT NULL.
+    smokes(id) = if probability IS NULL then label end :- smokes_labels(id, label, probability).
     """
     name = f"{relation.name}_labels"
     own = tuple(Column(c.name, c.type) for c in relation.columns)
-    held = Relation(name, (*own, Column(LABEL, "boolean"), Column(PROBABILITY, "float")))
+    label, probability = label_columns(relation)
+    held = Relation(name, (*own, Column(label, "boolean"), Column(probability, "float")))
     terms = tuple(Name(c.name) for c in held.columns)
-    head, read, sure = Atom(relation.name, terms[: len(own)]), Atom(name, terms), Name(PROBABILITY)
-    is_hard, is_soft = (Operation(operator, sure, Constant(None)) for operator in ("IS", "IS NOT"))
-    return (
-        held,
-        Supervision(head, Name(LABEL), None, ((read, is_hard),)),
-        Supervision(head, Name(LABEL), sure, ((read, is_soft),)),
-    )
+    head, bodies = Atom(relation.name, terms[: len(own)]), ((Atom(name, terms),),)
+    is_sure = Choice(((Operation("IS", Name(probability), Constant(None)), Name(label)),))
+    return held, Supervision(head, Name(label), Name(probability), bodies), Supervision(head, is_sure, None, bodies)
+
+
+def label_columns(relation: Relation) -> list[str]:
+    """The columns that say what a label is and how sure it is; underscores tell them from the relation's own."""
+    taken = {c.name.lower() for c in relation.columns}
+    found = []
+    for name in (LABEL, PROBABILITY):
+        while name in taken:
+            name += "_"
+        found.append(name)
+    return found
 
 
 def label_rows(
@@ -63,6 +73,17 @@ def label_rows(
     that means true; by default one called true or yes, or as the relation.
     raises: DataError if they do not fit.
     """
+    rows = _label_rows(relation, labels, keys, model, true)
+    return rows.rename(dict(zip((SAID, SURE), label_columns(relation), strict=True)))
+
+
+def _label_rows(
+    relation: Relation,
+    labels: LabelMatrix | np.ndarray[Any, Any] | Sequence[Any],
+    keys: pl.DataFrame | None,
+    model: BaseLabelModel | None,
+    true: str | None,
+) -> pl.DataFrame:
     if isinstance(labels, LabelMatrix):
         keys = _keys(relation, labels, keys)
         return _of_matrix(relation, labels, keys, model, true)
@@ -126,7 +147,7 @@ def _of_matrix(
     for place, name in enumerate(names):
         p = [x if v else None for x, v in zip(proba[:, place].tolist(), voted, strict=True)]
         frames.append(
-            _rows(keys, pl.Series(LABEL, [None if x is None else True for x in p], pl.Boolean), p, name, relation)
+            _rows(keys, pl.Series(SAID, [None if x is None else True for x in p], pl.Boolean), p, name, relation)
         )
     return pl.concat(frames)
 
@@ -146,14 +167,17 @@ def _meaning_true(relation: Relation, names: Sequence[str], true: str | None) ->
 
 
 def _boolean(keys: pl.DataFrame, labels: list[Any]) -> pl.DataFrame:
+    odd = next((x for x in labels if not (x is None or isinstance(x, bool | np.bool_ | Real))), None)
+    if odd is not None:
+        raise DataError(f"{odd!r} is no label of a Boolean variable.\nFix: give True, False, None, or a probability.")
     sure = [x if isinstance(x, bool | np.bool_) else None if x is None or x != x else True for x in labels]
     p = [None if x is None or isinstance(x, bool | np.bool_) or x != x else float(x) for x in labels]
     wrong = [x for x in p if x is not None and not 0 <= x <= 1]
     if wrong:
         raise DataError(f"{wrong[0]} is no probability.\nFix: give numbers between 0 and 1.")
     return keys.with_columns(
-        pl.Series(LABEL, [None if x is None else bool(x) for x in sure], pl.Boolean),
-        pl.Series(PROBABILITY, p, pl.Float64),
+        pl.Series(SAID, [None if x is None else bool(x) for x in sure], pl.Boolean),
+        pl.Series(SURE, p, pl.Float64),
     )
 
 
@@ -164,14 +188,14 @@ def _categorical(relation: Relation, keys: pl.DataFrame, labels: list[Any]) -> p
     return (
         keys.with_columns(pl.Series(name, labels))
         .filter(known)
-        .with_columns(pl.lit(True).alias(LABEL), pl.lit(None, pl.Float64).alias(PROBABILITY))
+        .with_columns(pl.lit(True).alias(SAID), pl.lit(None, pl.Float64).alias(SURE))
     )
 
 
 def _rows(
     keys: pl.DataFrame, label: pl.Series, p: list[float | None], category: str, relation: Relation
 ) -> pl.DataFrame:
-    return keys.with_columns(pl.lit(category).alias(_category(relation)), label, pl.Series(PROBABILITY, p, pl.Float64))
+    return keys.with_columns(pl.lit(category).alias(_category(relation)), label, pl.Series(SURE, p, pl.Float64))
 
 
 def _category(relation: Relation) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from tests.reference import factor_graphs
 
 from consilience.errors import DataError, GraphError, ProgramError
 from consilience.kb.graph.factor_graph import OPEN, FactorFunction
-from consilience.kb.grounding.answers import marginals, save_marginals, save_weights, weight_table
+from consilience.kb.grounding.answers import save_weights, weight_table
 from consilience.kb.grounding.arrays import load_graph, unit_hash
 from consilience.kb.grounding.ground import ground
 from consilience.kb.grounding.load import load
@@ -90,7 +89,7 @@ spouse(a, b) :- candidate(a, b).
 PAIRS = {"a": ["x", "y", "z"], "b": ["y", "x", "q"]}
 
 
-def test_weights_and_marginals_come_back_by_name():
+def test_weights_come_back_by_name():
     features = {"a": ["x", "x", "z"], "b": ["y", "y", "q"], "f": ["near", "far", "near"]}
     store, program, report = grounded(SPOUSE, candidate=PAIRS, feature=features)
     assert report.factors == {"feature": 3, "symmetry": 2}
@@ -102,19 +101,8 @@ def test_weights_and_marginals_come_back_by_name():
     save_weights(store, learned)
     found = load_graph(store, program)
     assert sorted(found.weights) == [0.7, 0.7, 3.0]
-    p = factor_graphs.marginals(found.graph, found.weights)
-    assert marginals(store, program, "spouse")["probability"].null_count() == 3
-    save_marginals(store, found.graph.cardinality, p)
-    rows = marginals(store, program, "spouse")
-    assert rows.columns == ["a", "b", "probability", "label", "soft"]
-    alone = rows.filter(pl.col("a") == "z")["probability"][0]
-    assert alone == pytest.approx(1 / (1 + np.exp(-2 * 0.7)))
     with pytest.raises(GraphError, match="3 weights, not 1"):
         save_weights(store, learned[:1])
-    with pytest.raises(GraphError, match="6 values and 2 prob"):
-        save_marginals(store, found.graph.cardinality, p[:2])
-    with pytest.raises(GraphError, match="no random variables"):
-        marginals(store, program, "candidate")
 
 
 TAGS = """
@@ -139,9 +127,6 @@ def test_categorical_variables_choose_among_their_rows():
     np.testing.assert_allclose(found.soft.probability, [0.15, 0.15, 0.7])
     assert set(found.factors.function) == {FactorFunction.AND_CATEGORICAL}
     assert report.factors == {"pair": 27, "own": 12} and report.weights == 12
-    rows = marginals(store, program, "is")
-    assert rows.columns == ["w", "probability", "probability_", "label", "soft"]
-    assert rows["label"].to_list()[:4] == [False, True, False, None]
 
 
 def test_false_labels_leave_a_single_value():
@@ -178,8 +163,7 @@ def test_an_empty_knowledge_base_is_an_empty_graph():
     found = load_graph(store, program)
     assert (found.graph.n_variables, found.graph.n_factors) == (0, 0)
     found.graph.check()
-    assert len(marginals(store, program, "spouse")) == 0 and report.variables == {"spouse": 0}
-    save_marginals(store, found.graph.cardinality, np.zeros(0))
+    assert report.variables == {"spouse": 0}
 
 
 def test_variables_without_factors_stay():

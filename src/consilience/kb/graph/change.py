@@ -67,6 +67,12 @@ class GraphChange:
             np.array(list(weight_to.values()), np.float64),
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the graph after is the graph before."""
+        parts = (self.cardinality, self.removed, self.added, self.evidence_at, self.weight_is_fixed, self.weight_at)
+        return not any(len(part) for part in parts)
+
     def weights_after(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The weights' values after the change. O(weights)."""
         after = np.concatenate([weights, np.zeros(len(self.weight_is_fixed))])

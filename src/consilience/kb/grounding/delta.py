@@ -141,6 +141,14 @@ class _Updating:
         return factors.graph_change(first_variable, first_weight, relations.evidence)
 
 
+def take_rows(store: Store, program: tree.Program, inserts: Frames, deletes: Frames) -> None:
+    """Change base rows, all or none, and ground nothing. raises: DataError, as `update` does."""
+    with store.transaction():
+        schema = Schema(program)
+        _apply_loaded(store, schema, _loaded(store, schema, inserts, deletes))
+        _drop_temporary(store)
+
+
 def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames) -> dict[str, Change]:
     """Changes of base rows by relation, each row with how often it comes or (negative) goes."""
     changed: dict[str, Change] = {}

@@ -46,7 +46,7 @@ from consilience.kb.sql.schema import (
 if TYPE_CHECKING:
     from consilience.kb.grounding.delta import UpdateReport
 
-GROUNDINGS, CHANGED, GROUPS = "change of groundings", "change of factors", "changed implications"
+GROUNDINGS, CHANGED, GROUPS = "groundings that changed", "factors that changed", "implications that changed"
 
 
 def grounding_columns(rule: tree.Inference) -> tuple[str, ...]:
@@ -271,8 +271,13 @@ class FactorChanges:
                 where = np.asarray(found[POSITION], np.int64) - first_variable
                 cardinality[where], known[where] = found[CARDINALITY], found[EVIDENCE]
         fixed = np.ones(self.store.counter("weights") - first_weight, bool)
-        found = self.store.arrays("SELECT position, is_fixed FROM _kb.weights WHERE position >= ?", [first_weight])
+        found = self.store.arrays(
+            "SELECT position, is_fixed, value FROM _kb.weights WHERE position >= ?", [first_weight]
+        )
         fixed[np.asarray(found["position"], np.int64) - first_weight] = found["is_fixed"]
+        not_zero = np.flatnonzero(found["value"])  # the fixed weights of new rules
+        self.weight_at.append(np.asarray(found["position"], np.int32)[not_zero])
+        self.weight_to.append(np.asarray(found["value"], np.float64)[not_zero])
         self.report.weights_new = len(fixed)
         return GraphChange(
             cardinality,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from consilience.kb.grounding.counted import make_temporary, temporary
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.rules import grounding_query, rule_name, tie_expressions
 from consilience.kb.sql.schema import COUNT, FACTORS, WEIGHTS, Schema
 
-GROUNDINGS = "groundings"
+# no relation of a program can have such a name
+GROUNDINGS, WANTED = temporary("groundings of a rule"), temporary("weights of a rule")
 
 
 def ground_factors(store: Store, schema: Schema, rule: tree.Inference) -> int:
@@ -22,23 +24,16 @@ def ground_factors(store: Store, schema: Schema, rule: tree.Inference) -> int:
     grounding = grounding_query(schema, rule)
     n_ties = len(tie_expressions(rule))
     source: exp.Expr = grounding.subquery("g")
-    store.drop(exp.table_(GROUNDINGS))
     if n_ties:
-        store.execute(
-            exp.Create(this=exp.table_(GROUNDINGS), kind="TABLE", properties=_temporary(), expression=grounding)
-        )
-        source = exp.alias_(exp.table_(GROUNDINGS), "g", table=True)
+        make_temporary(store, GROUNDINGS.name, grounding)
+        source = exp.alias_(GROUNDINGS.copy(), "g", table=True)
         assign_weights(store, rule, exp.select(*ties(n_ties)).distinct().from_(source.copy()), anew=True)
     else:
         assign_weights(store, rule, None, anew=True)
     query = counted_factors(rule, source)
     store.execute(exp.Create(this=table(name, FACTORS), kind="TABLE", replace=True, expression=query))
-    store.drop(exp.table_(GROUNDINGS))
+    store.drop(GROUNDINGS)
     return int(store.one(exp.select(exp.Count(this=exp.Star())).from_(table(name, FACTORS))))
-
-
-def _temporary() -> exp.Properties:
-    return exp.Properties(expressions=[exp.TemporaryProperty()])
 
 
 def ties(n: int, of: str | None = None) -> list[exp.Expr]:
@@ -70,15 +65,15 @@ def assign_weights(store: Store, rule: tree.Inference, wanted: exp.Query | None,
     name, n_ties = rule_name(rule), len(tie_expressions(rule))
     query = wanted if wanted is not None else exp.select(exp.alias_(exp.Literal.number(0), "only"))
     there = store.columns(WEIGHTS, name)
-    store.drop(exp.table_("wanted"))
-    store.execute(exp.Create(this=exp.table_("wanted"), kind="TABLE", properties=_temporary(), expression=query))
-    if anew and len(there) != max(n_ties, 1) + 1:
+    make_temporary(store, WANTED.name, query)
+    tied_by = list(store.rows(f"DESCRIBE {WANTED.sql('duckdb')}"))
+    if anew and list(there.values())[:-1] != [kind for _, kind, *_ in tied_by]:
         store.drop(table(name, WEIGHTS))
         store.execute("DELETE FROM _kb.weights WHERE rule = ?", [name])
         there = {}
     if not there:
         columns = exp.select(exp.Star(), exp.alias_(exp.cast(exp.Literal.number(0), "int"), "position"))
-        empty = columns.from_("wanted").limit(0)
+        empty = columns.from_(WANTED.copy()).limit(0)
         store.execute(exp.Create(this=table(name, WEIGHTS), kind="TABLE", expression=empty))
     keys = [f"t{i}" for i in range(n_ties)] or ["only"]
     same = exp.and_(*(exp.NullSafeEQ(this=column(k, "a"), expression=column(k, "b")) for k in keys))
@@ -96,19 +91,19 @@ def assign_weights(store: Store, rule: tree.Inference, wanted: exp.Query | None,
     )
     new = (
         exp.select(*(column(k, "a") for k in keys), exp.alias_(position, "position"))
-        .from_(exp.alias_(exp.table_("wanted"), "a", table=True))
+        .from_(exp.alias_(WANTED.copy(), "a", table=True))
         .join(kept, on=same, join_type="anti")
     )
     store.execute(exp.insert(new, table(name, WEIGHTS)))
     _enter(store, rule, keys if n_ties else [], first)
-    store.execute("DROP TABLE wanted")
+    store.drop(WANTED)
 
 
 def _drop_unwanted(store: Store, name: str, same: exp.Expr) -> None:
     gone = (
         exp.select(column("position", "b"))
         .from_(exp.alias_(table(name, WEIGHTS), "b", table=True))
-        .join(exp.alias_(exp.table_("wanted"), "a", table=True), on=same.copy(), join_type="anti")
+        .join(exp.alias_(WANTED.copy(), "a", table=True), on=same.copy(), join_type="anti")
     )
     positions = [p for (p,) in store.rows(gone)]
     if positions:

@@ -31,6 +31,7 @@ from consilience.kb.sql.schema import (
     LABEL,
     LABELS,
     PROBABILITY,
+    WEIGHTS,
     Schema,
     at,
     atoms_of,
@@ -137,6 +138,7 @@ def forget(store: Store, names: set[str]) -> None:
             kind, _, of = name.partition(" ")
             if kind == "factors":
                 store.drop(table(of, FACTORS))
+                store.drop(table(of, WEIGHTS))  # else the weights would be thought to be there when the rule returns
                 store.execute("DELETE FROM _kb.weights WHERE rule = ?", [of])
             store.execute("DELETE FROM _kb.steps WHERE name = ?", [name])
 

@@ -38,7 +38,6 @@ CREATE TABLE IF NOT EXISTS _kb.counters (name VARCHAR PRIMARY KEY, value BIGINT)
 CREATE TABLE IF NOT EXISTS _kb.weights (
     position INTEGER, id UBIGINT, rule VARCHAR, description VARCHAR, is_fixed BOOLEAN, value DOUBLE);
 CREATE TABLE IF NOT EXISTS _kb.retired (position INTEGER, cardinality INTEGER);
-CREATE TABLE IF NOT EXISTS _kb.marginals (position INTEGER, value INTEGER, probability DOUBLE);
 """
 Query = str | exp.Expr
 
@@ -191,7 +190,7 @@ class Store:
         return {name: found[name] if isinstance(found[name], np.ndarray) else np.asarray(found[name]) for name in found}
 
     @contextmanager
-    def reading(self, frame: pl.DataFrame, name: str = "incoming") -> Iterator[exp.Table]:
+    def reading(self, frame: pl.DataFrame, name: str = "incoming rows") -> Iterator[exp.Table]:
         """A frame as a table that queries can read while the block lasts."""
         self.connection.register(name, Stream(frame))
         try:

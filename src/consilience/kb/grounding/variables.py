@@ -39,7 +39,6 @@ IS_SOFT = f"{PROBABILITY} IS NOT NULL AND {LABEL} IS NOT NULL"
 def ground_variables(store: Store, schema: Schema) -> int:
     """Number the variables of all relations anew, from 0, in the order of relations and keys. Returns how many."""
     store.execute("DELETE FROM _kb.retired")
-    store.execute("DELETE FROM _kb.marginals")
     first = 0
     names = [n for n in schema.order if schema.is_variable(n)]
     for name in names:

@@ -180,8 +180,10 @@ class Update:
 
     def _alone(self, variables: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Variables that were components of their own: their draws are made when needed."""
+        alone = np.zeros(len(variables), bool)
         before = variables < self.applied.n_before
-        return before & (self.old.engine[np.where(before, variables, 0)] == Engine.CLOSED_FORM)
+        alone[before] = self.old.engine[variables[before]] == Engine.CLOSED_FORM
+        return alone
 
     def _stored(self) -> NDArray[np.bool_]:
         """(groups,): whether every variable that was open can be had from the stored worlds."""

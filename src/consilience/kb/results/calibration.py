@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from consilience.errors import DataError, ExtraError
+from consilience.kb.results.kept import PROBABILITY, TRUTH
 from consilience.metrics import calibration_error, reliability_of, wilson
 from consilience.views import PALETTE, View
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_BUCKETS = 10
-PROBABILITY, TRUTH = "probability", "truth"
 
 
 class Bucket(NamedTuple):

@@ -19,7 +19,7 @@ from consilience.errors import DataError, nearest
 from consilience.kb.grounding.arrays import LoadedGraph
 from consilience.kb.grounding.store import Store
 from consilience.kb.language.tree import Inference, Program, Relation
-from consilience.kb.results.kept import facts_of, probabilities, variable_relation
+from consilience.kb.results.kept import as_text, facts_of, probabilities, variable_relation
 from consilience.kb.results.pushes import Push, pushes
 from consilience.kb.sql.bindings import binding_queries
 from consilience.kb.sql.bodies import column, table
@@ -140,18 +140,28 @@ def _fact(store: Store, schema: Schema, relation: Relation, key: Sequence[Any]) 
             f"A {relation.name} is named by {len(names)} columns, not {len(key)}.\nFix: give {', '.join(names)}."
         )
     facts = facts_of(store, schema, relation.name)
-    same = pl.all_horizontal(
-        pl.col(n).is_null() if k is None else pl.col(n).cast(pl.String) == str(k)
-        for n, k in zip(names, key, strict=True)
-    )
-    found = facts.filter(same)
+    found = facts
+    for n, k in zip(names, key, strict=True):
+        found = found.filter(_are(found[n], k))
     if len(found) == 0:
-        known = facts[names[0]].cast(pl.String).drop_nulls().unique().sort().head(1000).to_list()
+        known = as_text(facts[names[0]].drop_nulls()).unique().sort().head(1000).to_list()
         raise DataError(
             f"There is no {relation.name}({', '.join(map(str, key))}).\n"
             f"Fix: {nearest(str(key[0]), known) if known else 'its relation is empty'}"
         )
     return found.row(0, named=True)
+
+
+def _are(values: pl.Series, key: Any) -> pl.Series:
+    """Which values are the key, or are written like it."""
+    if key is None:
+        return values.is_null()
+    if values.dtype == pl.String or values.dtype.is_integer():
+        return values.cast(pl.String) == str(key)
+    said = str(key).lower()
+    return pl.Series(
+        [x is not None and (x == key or str(x).lower() == said) for x in values.to_list()], dtype=pl.Boolean
+    )
 
 
 def _place(store: Store, relation: Relation, fact: dict[str, Any]) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from sqlglot import exp
 
 from consilience.errors import DataError, ProgramError, nearest
 from consilience.kb.grounding.store import Store
-from consilience.kb.language.tree import Relation
+from consilience.kb.language.tree import Program, Relation
 from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.schema import CARDINALITY, EVIDENCE, ID, POSITION, VALUE, VALUES, VARIABLES, Schema
+from consilience.kb.sql.schema import CARDINALITY, EVIDENCE, ID, POSITION, VALUE, VALUES, VARIABLES, Schema, at
 
 BOOKS = """
 CREATE TABLE IF NOT EXISTS _kb.facts (id UBIGINT, value INTEGER, probability DOUBLE);
@@ -22,16 +22,17 @@ CREATE TABLE IF NOT EXISTS _kb.changes (id UBIGINT, value INTEGER, before DOUBLE
 """
 COMPARE_TOUCHED = """
 INSERT INTO _kb.changes SELECT n.id, n.value, b.probability, n.probability
-FROM inferred n LEFT JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
+FROM "inferred rows" n LEFT JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
 WHERE b.id IS NULL OR abs(b.probability - n.probability) >= ?
 """
 COMPARE_ALL = """
 INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, n.probability
-FROM inferred n FULL JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
+FROM "inferred rows" n FULL JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
 WHERE b.id IS NULL OR n.id IS NULL OR abs(b.probability - n.probability) >= ?
 """
 LEAST = 1e-3  # changes of a probability smaller than this are not kept
-PROBABILITY, KNOWN = "probability", "evidence"
+PROBABILITY, KNOWN, TRUTH = "probability", "evidence", "truth"
+BEFORE, AFTER = "_before", "_after"
 
 
 def keep(
@@ -50,14 +51,14 @@ def keep(
     frame = _rows(ids, cardinality, probability, which)
     with store.transaction():
         store.execute(BOOKS)
-        with store.reading(frame, "inferred"):
+        with store.reading(frame, "inferred rows"):
             store.execute("DELETE FROM _kb.changes")
             store.execute(COMPARE_ALL if touched is None else COMPARE_TOUCHED, [LEAST])
             if touched is None:
                 store.execute("DELETE FROM _kb.facts")
             else:
-                store.execute("DELETE FROM _kb.facts USING inferred n WHERE facts.id = n.id")
-            store.execute("INSERT INTO _kb.facts SELECT id, value, probability FROM inferred")
+                store.execute('DELETE FROM _kb.facts USING "inferred rows" n WHERE facts.id = n.id')
+            store.execute('INSERT INTO _kb.facts SELECT id, value, probability FROM "inferred rows"')
 
 
 def _rows(
@@ -155,21 +156,28 @@ def facts_of(store: Store, schema: Schema, name: str) -> pl.DataFrame:
 def changed_facts(store: Store, schema: Schema, name: str, least: float) -> pl.DataFrame:
     """Facts of a relation whose probability the last inference changed by `least` or more, the largest change first.
 
-    Columns: those of the relation, `before`, `after`; NULL where the fact was not there.
+    Columns: those of the relation, `_before`, `_after`; NULL where the fact was not there.
     """
     facts = facts_of(store, schema, name)
     relation = schema.relation(name)
     wanted = "SELECT id, value, before, after FROM _kb.changes"
-    changes = store.frame(wanted)
+    changes = store.frame(wanted).rename({"before": BEFORE, "after": AFTER})
     value = (
         pl.int_range(pl.len()).over(ID) if relation.categories else pl.lit(1, pl.Int64)
     )  # facts stand in the order of their categories
     joined = facts.with_columns(value.cast(pl.Int32).alias(VALUE)).join(
         changes, left_on=[ID, VALUE], right_on=["id", "value"], how="inner"
     )
-    size = (pl.col("after").fill_null(0.0) - pl.col("before").fill_null(0.0)).abs()
+    size = (pl.col(AFTER).fill_null(0.0) - pl.col(BEFORE).fill_null(0.0)).abs()
     found = joined.filter(size >= least).sort(size, descending=True, maintain_order=True)
-    return found.select(*(c.name for c in relation.columns), "before", "after")
+    return found.select(*(c.name for c in relation.columns), BEFORE, AFTER)
+
+
+def as_text(values: pl.Series) -> pl.Series:
+    """Values as people read them; NULL is said."""
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        return pl.Series(values.name, ["NULL" if x is None else str(x) for x in values.to_list()], pl.String)
+    return values.cast(pl.String).fill_null("NULL")
 
 
 def variable_relation(schema: Schema, name: str) -> Relation:
@@ -178,10 +186,15 @@ def variable_relation(schema: Schema, name: str) -> Relation:
     if name not in known:
         what = "has no variables: it is not declared with ?" if name in schema.relations else "is not in the program"
         raise ProgramError(f"The relation {name!r} {what}.\nFix: {nearest(name, known)}")
-    relation = schema.relation(name)
-    clash = {c.name for c in relation.columns} & {PROBABILITY, KNOWN}
-    if clash:
-        raise ProgramError(
-            f"The relation {name!r} has a column {clash.pop()!r}, which its facts need.\nFix: rename the column."
-        )
-    return relation
+    return schema.relation(name)
+
+
+def check_columns(program: Program) -> None:
+    """Raise ProgramError if a relation of variables has a column of a name that its facts need."""
+    for relation in program.relations.values():
+        clash = {c.name.lower() for c in relation.columns} & {PROBABILITY, KNOWN, TRUTH}
+        if relation.is_variable and clash:
+            raise ProgramError(
+                f"{at(relation.place)}the relation {relation.name!r} has a column {clash.pop()!r}, which its facts "
+                "need.\nFix: rename the column."
+            )
