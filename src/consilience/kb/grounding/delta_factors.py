@@ -67,39 +67,35 @@ def change_factors(
 
     queries: groundings with signed counts. replaces: whether they are all the rule has now, instead of what it had.
     """
-    grounded = changed_rows(store, GROUNDINGS, grounding_columns(rule), queries)
-    if grounded is not None:
+    n_groundings = make_temporary(store, GROUNDINGS, " UNION ALL ".join(f"({q})" for q in queries)) if queries else 0
+    if n_groundings:
         _new_weights(store, rule)
-    parts = [] if grounded is None else [_counted_sql(rule)]
+    parts = [_counted_sql(rule)] if n_groundings else []
     if replaces:
         parts.append(_lost_sql(rule))
-    change = changed_rows(store, CHANGED, factor_columns(rule), parts)
+    change = changed_rows(store, CHANGED, factor_columns(rule), parts, apart=len(parts) == 1)
     if change is None:
         return None
     if rule.function == "imply":
         return _implications(store, schema, rule, change)
-    merged = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
-    assert merged is not None
-    removed, added, _ = _merged_sql(rule, merged)
-    n_rows = _gained(store, rule, merged)
+    applied = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
+    if applied.merged is None:
+        rows = store.arrays(exp.select(*map(column, (*change.columns, COUNT))).from_(change.table))
+        return Factors.of([]), assembled(schema, rule, rows), change.n_rows
+    removed, added, gained = _merged_sql(rule, applied.merged)
+    n_rows = int(store.one(gained) or 0)
     before, after = store.arrays(removed), store.arrays(added)
     return assembled(schema, rule, before), assembled(schema, rule, after), n_rows
-
-
-def _gained(store: Store, rule: tree.Inference, merged: str) -> int:
-    return int(store.one(_merged_sql(rule, merged)[2]) or 0)
 
 
 def _new_weights(store: Store, rule: tree.Inference) -> None:
     """Weights for tying values not seen before."""
     n_ties = len(tie_expressions(rule))
-    if n_ties == 0:
-        if not store.has_table(WEIGHTS, rule_name(rule)):
-            assign_weights(store, rule, None)
-        return
-    if not store.has_table(WEIGHTS, rule_name(rule)) or store.one(_unseen_sql(rule)):
-        wanted = exp.select(*ties(n_ties)).distinct().from_(temporary(GROUNDINGS))
-        assign_weights(store, rule, wanted.where(exp.GT(this=column(COUNT), expression=exp.Literal.number(0))))
+    if n_ties and store.one(_unseen_sql(rule)):
+        columns = list(map(column, grounding_columns(rule)))
+        is_left = exp.GT(this=exp.Sum(this=column(COUNT)), expression=exp.Literal.number(0))
+        left = exp.select(*columns).from_(temporary(GROUNDINGS)).group_by(*(c.copy() for c in columns)).having(is_left)
+        assign_weights(store, rule, exp.select(*ties(n_ties)).distinct().from_(left.subquery("g")))
 
 
 @by_meaning
@@ -145,8 +141,7 @@ def _implications(store: Store, schema: Schema, rule: tree.Inference, change: Ch
     make_temporary(store, GROUPS, exp.select(*map(column, keys)).distinct().from_(change.table))
     whole = _whole_sql(rule, change.nullable & frozenset(keys))
     before = store.arrays(whole)
-    merged = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
-    assert merged is not None
+    apply_change(store, change, rule_name(rule), FACTORS, merges=True)
     after = store.arrays(whole)
     n_rows = len(after[COUNT]) - len(before[COUNT])
     return assembled(schema, rule, before), assembled(schema, rule, after), n_rows

@@ -2,11 +2,11 @@
 
 A change of a relation is a table of rows with signed counts. Counts are linear in each atom of a body, so the change of
 a join of k atoms is a sum of k joins, in which atom i reads its change, those before it their relations after the
-change and those behind it their relations before it. The relations in the database are those after the change; before
-it they were what they are now less the change, which a union says without a copy.
+change and those behind it their relations before it. The relations in the database are those after the change. Before
+it they were the rows that no one wrote since, and those the change took out: no row is read that is then taken back.
 
 Source: Gupta, Mumick & Subrahmanian 1993 (counting); the order of old and new is that of DeepDive's delta deriver.
-Departs: what was before is a union with the negated change, so that only changes are written.
+Departs: what was before is told by row numbers, so that only changes are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import Read, Source, column, current, table
 from consilience.kb.sql.expressions import has_aggregate
 from consilience.kb.sql.rules import literal_source
-from consilience.kb.sql.schema import CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
+from consilience.kb.sql.schema import BASE, CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
+
+WRITTEN_NOW = 2**50  # rows that the transaction under way wrote have numbers from here on, until it is committed
 
 
 def change_table(name: str) -> exp.Table:
@@ -33,12 +35,46 @@ def literal_change_table(name: str) -> exp.Table:
     return table(f"change of variables {name}", CHANGES)
 
 
+def stands_in(schema: Schema, name: str) -> str:
+    """The schema of the table with a relation's rows: what only base rows make is a view of those."""
+    return "main" if schema.is_derived(name) or schema.is_variable(name) else BASE
+
+
+def taken_out(schema: str, name: str) -> str:
+    """Name of the temporary table of rows that a change took out of a table, with the counts they had."""
+    return f"hits {schema} {name}"
+
+
+def old_variables(relation: tree.Relation) -> str:
+    """The same of the table of a relation's variables."""
+    return f"old variables {relation.name}"
+
+
+def old_values(relation: tree.Relation) -> str:
+    """The same of the table of the values of categorical variables."""
+    return f"old values {relation.name}"
+
+
 @dataclass(frozen=True)
 class Changed:
-    """What changed: relations as bodies read them, and variable relations as literals of inference rules do."""
+    """What changed: relations as bodies read them, and variable relations as literals of inference rules do.
 
-    relations: frozenset[str]
-    variables: frozenset[str]
+    lost_rows, lost_variables: those among them of which rows were taken out, or put in again with another count.
+    """
+
+    relations: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    lost_rows: frozenset[str] = frozenset()
+    lost_variables: frozenset[str] = frozenset()
+
+    def seen_by(self, relations: set[str], variables: set[str]) -> Changed:
+        """What of it concerns some relations in bodies, and some in literals."""
+        return Changed(
+            self.relations & relations,
+            self.variables & variables,
+            self.lost_rows & relations,
+            self.lost_variables & variables,
+        )
 
 
 def changed_source(source: Source, change: exp.Table) -> Source:
@@ -46,21 +82,30 @@ def changed_source(source: Source, change: exp.Table) -> Source:
     return Source(change, source.columns, source.types, counted=True)
 
 
-def before(source: Source, change: exp.Table, more: Sequence[str] = ()) -> Source:
-    """A source as it was before the change. more: columns it has beside its relation's."""
-    names = [*source.columns, *more]
-    now = exp.select(*(column(n, "now") for n in names))
-    count: exp.Expr = column(COUNT, "now") if source.counted else exp.cast(exp.Literal.number(1), "bigint")
-    now = now.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(source.table.copy(), "now"))
-    less = exp.select(*(column(n, "less") for n in names))
-    less = less.select(exp.alias_(exp.Neg(this=column(COUNT, "less")), COUNT, quoted=True))
-    less = less.from_(_named(change.copy(), "less"))
-    both = exp.union(now, less, distinct=False, copy=False)
+def before(source: Source, stands: exp.Expr, lost: exp.Table | None, more: Sequence[str] = ()) -> Source:
+    """A source as it was before the change. more: columns it has beside its relation's.
+
+    stands: the table that holds its rows. lost: rows that were taken out of it.
+    """
+
+    def rows(of: exp.Expr, alias: str) -> exp.Select:
+        made = exp.select(*(column(n, alias) for n in (*source.columns, *more)))
+        count: exp.Expr = column(COUNT, alias) if source.counted else exp.cast(exp.Literal.number(1), "bigint")
+        return made.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(of.copy(), alias))
+
+    is_old = exp.LT(this=exp.column("rowid", "now"), expression=exp.Literal.number(WRITTEN_NOW))
+    both: exp.Query = rows(stands, "now").where(is_old)
+    if lost is not None:
+        both = exp.union(both, rows(lost, "lost"), distinct=False, copy=False)
     return Source(both.subquery(), source.columns, source.types, counted=True)
 
 
 def _named(source: exp.Expr, alias: str) -> exp.Expr:
     return exp.alias_(source, alias, table=True, quoted=True)
+
+
+def _lost(name: str) -> exp.Table:
+    return table(name, CHANGES)
 
 
 def terms(atoms: Sequence[tree.Atom], n_body: int, changed: Changed) -> list[int]:
@@ -72,18 +117,26 @@ def readers(schema: Schema, term: int, changed: Changed) -> tuple[Read, Callable
     """What body atoms and literals read where atom `term` reads its change."""
     now = current(schema)
 
-    def choose(i: int, source: Source, change: exp.Table, has_changed: bool, more: Sequence[str]) -> Source:
-        if not has_changed or i < term:
-            return source
-        return changed_source(source, change) if i == term else before(source, change, more)
-
     def read(i: int, atom: tree.Atom) -> Source:
-        return choose(i, now(i, atom), change_table(atom.relation), atom.relation in changed.relations, ())
+        name, source = atom.relation, now(i, atom)
+        if name not in changed.relations or i < term:
+            return source
+        if i == term:
+            return changed_source(source, change_table(name))
+        stands = stands_in(schema, name)
+        lost = _lost(taken_out(stands, name)) if name in changed.lost_rows else None
+        return before(source, table(name, stands), lost)
 
     def read_literal(i: int, atom: tree.Atom) -> Source:
-        more = (POSITION, VALUE) if schema.relation(atom.relation).categories else (POSITION,)
-        source = literal_source(schema, atom)
-        return choose(i, source, literal_change_table(atom.relation), atom.relation in changed.variables, more)
+        name, source = atom.relation, literal_source(schema, atom)
+        if name not in changed.variables or i < term:
+            return source
+        if i == term:
+            return changed_source(source, literal_change_table(name))
+        relation = schema.relation(name)
+        more = (POSITION, VALUE) if relation.categories else (POSITION,)
+        old = old_values(relation) if relation.categories else old_variables(relation)
+        return before(source, source.table, _lost(old) if name in changed.lost_variables else None, more)
 
     return read, read_literal
 

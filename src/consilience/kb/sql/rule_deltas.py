@@ -120,7 +120,7 @@ class RuleDeltas:
         parts = rule.bodies[body] if rule.bodies else ()
         inside = {a.relation for a in atoms_of(parts)}
         heads = {x.atom.relation for x in rule.literals} if isinstance(rule, tree.Inference) else set()
-        return Changed(changed.relations & inside, changed.variables & heads)
+        return changed.seen_by(inside, heads)
 
 
 def negated(query: exp.Query, columns: Sequence[str]) -> exp.Select:
