@@ -129,7 +129,7 @@ class _Updating:
         """Relations, then factors, then arrays."""
         first_variable, first_weight = self.store.counter("variables"), self.store.counter("weights")
         relations = RelationChanges(self.store, self.schema, self.plan, self.report, functions, allow_code, folder)
-        factors = FactorChanges(self.store, self.schema, self.plan, self.report)
+        factors = FactorChanges(self.store, self.schema, self.plan, self.report, relations.is_apart)
         relations.look_back(set(loaded))
         relations.lost_base = _apply_loaded(self.store, self.schema, loaded)
         with working("grounding what changed", len(self.schema.order) + len(self.schema.inferences)) as tick:

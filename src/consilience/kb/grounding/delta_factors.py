@@ -30,6 +30,7 @@ from consilience.kb.grounding.store import Store, answering, text
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, why_recomputed
+from consilience.kb.sql.islands import Apart
 from consilience.kb.sql.rules import fingerprint, grounding_query, rule_name, tie_expressions
 from consilience.kb.sql.schema import (
     CARDINALITY,
@@ -168,6 +169,7 @@ class FactorChanges:
     schema: Schema
     plan: Plan
     report: UpdateReport
+    is_apart: Apart
     removed: list[Factors] = field(default_factory=list)
     added: list[Factors] = field(default_factory=list)
     weight_at: list[NDArray[np.int32]] = field(default_factory=list)
@@ -188,7 +190,7 @@ class FactorChanges:
             else:
                 queries = []
                 for body in range(len(bodies)):
-                    queries += self.plan.queries.grounding_queries(number, body, changed)
+                    queries += self.plan.queries.grounding_queries(number, body, changed, self.is_apart)
             self._note(rule, change_factors(self.store, self.schema, rule, queries, replaces=why is not None))
 
     def _note(self, rule: tree.Inference, found: tuple[Factors, Factors, int] | None) -> None:
@@ -218,7 +220,11 @@ class FactorChanges:
             if _but_for_weights(old) == _but_for_weights(rule) and old.fixed_weight is not None:
                 bodies = range(len(rule.bodies or ((),)))
                 if not any(why_recomputed(rule, b, changed) for b in rule.bodies or ((),)):
-                    queries = [q for b in bodies for q in self.plan.queries.grounding_queries(number, b, changed)]
+                    queries = [
+                        q
+                        for b in bodies
+                        for q in self.plan.queries.grounding_queries(number, b, changed, self.is_apart)
+                    ]
                     self._note(rule, change_factors(self.store, self.schema, rule, queries))
                     return
             whole = [text(grounding_query(self.schema, rule))]

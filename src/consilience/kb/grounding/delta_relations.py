@@ -28,6 +28,7 @@ from consilience.kb.grounding.variables import same_id
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, change_table, stands_in, why_recomputed
+from consilience.kb.sql.islands import Meeting
 from consilience.kb.sql.rule_deltas import head_of
 from consilience.kb.sql.rules import call_query, fingerprint, output_columns, union
 from consilience.kb.sql.schema import (
@@ -74,6 +75,7 @@ class RelationChanges:
     changed: Changed = field(default_factory=Changed)
     evidence: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = field(default_factory=list)
     looked_back: dict[str, str] = field(default_factory=dict)
+    apart: dict[Meeting, bool] = field(default_factory=dict)
 
     def look_back(self, loaded: set[str]) -> None:
         """Before anything changes, derive what rules gave that are gone or may have to be derived whole again."""
@@ -192,8 +194,8 @@ class RelationChanges:
     def _body_queries(self, number: int, body: int) -> list[str]:
         deltas = self.plan.queries
         if not deltas.groups(number):
-            return deltas.term_queries(number, body, self.changed)
-        touched = deltas.touched(number, body, self.changed)
+            return deltas.term_queries(number, body, self.changed, self.is_apart)
+        touched = deltas.touched(number, body, self.changed, self.is_apart)
         if touched is None:
             return []
         name = f"groups {number} {body}"
@@ -203,6 +205,12 @@ class RelationChanges:
         total, *present = self.store.rows(exp.select(exp.Count(this=exp.Star()), *keys).from_(temporary(name)))[0]
         nullable = frozenset(i for i, n in enumerate(present) if n < total)
         return list(deltas.group_queries(number, body, self.changed, name, nullable))
+
+    def is_apart(self, meeting: Meeting) -> bool:
+        """Whether old rows and a change have nothing in common; looked up once an update."""
+        if meeting not in self.apart:
+            self.apart[meeting] = self.store.one(self.plan.queries.meeting(meeting)) is None
+        return self.apart[meeting]
 
     def _called(self, rule: tree.FunctionCall, queries: list[str]) -> list[str]:
         """Call a function on inputs gained and lost; what it gives is gained and lost."""

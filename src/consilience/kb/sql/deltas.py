@@ -82,22 +82,38 @@ def changed_source(source: Source, change: exp.Table) -> Source:
     return Source(change, source.columns, source.types, counted=True)
 
 
-def before(source: Source, stands: exp.Expr, lost: exp.Table | None, more: Sequence[str] = ()) -> Source:
-    """A source as it was before the change. more: columns it has beside its relation's.
+@dataclass(frozen=True)
+class _Rows:
+    """Where rows of a source stand, now and before. lost: rows taken out of `stands`. more: columns beside its own."""
 
-    stands: the table that holds its rows. lost: rows that were taken out of it.
-    """
+    source: Source
+    stands: exp.Expr
+    lost: exp.Table | None
+    more: tuple[str, ...]
 
-    def rows(of: exp.Expr, alias: str) -> exp.Select:
-        made = exp.select(*(column(n, alias) for n in (*source.columns, *more)))
+    def before(self, *, only_lost: bool) -> Source:
+        """As it was; only_lost: but for the rows that are there still."""
+        parts = [] if only_lost else [self._of(self.stands, "now").where(_written(exp.LT, "now"))]
+        parts += [] if self.lost is None else [self._of(self.lost, "lost")]
+        both: exp.Query = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False, copy=False)
+        return self._read(both)
+
+    def new(self) -> Source:
+        """Rows that were written since."""
+        return self._read(self._of(self.stands, "new").where(_written(exp.GTE, "new")))
+
+    def _read(self, rows: exp.Query) -> Source:
+        return Source(rows.subquery(), self.source.columns, self.source.types, counted=True)
+
+    def _of(self, table: exp.Expr, alias: str) -> exp.Select:
+        source = self.source
+        made = exp.select(*(column(n, alias) for n in (*source.columns, *self.more)))
         count: exp.Expr = column(COUNT, alias) if source.counted else exp.cast(exp.Literal.number(1), "bigint")
-        return made.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(of.copy(), alias))
+        return made.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(table.copy(), alias))
 
-    is_old = exp.LT(this=exp.column("rowid", "now"), expression=exp.Literal.number(WRITTEN_NOW))
-    both: exp.Query = rows(stands, "now").where(is_old)
-    if lost is not None:
-        both = exp.union(both, rows(lost, "lost"), distinct=False, copy=False)
-    return Source(both.subquery(), source.columns, source.types, counted=True)
+
+def _written(comparison: type[exp.Binary], alias: str) -> exp.Expr:
+    return comparison(this=exp.column("rowid", alias), expression=exp.Literal.number(WRITTEN_NOW))
 
 
 def _named(source: exp.Expr, alias: str) -> exp.Expr:
@@ -113,30 +129,39 @@ def terms(atoms: Sequence[tree.Atom], n_body: int, changed: Changed) -> list[int
     return [i for i, a in enumerate(atoms) if a.relation in (changed.relations if i < n_body else changed.variables)]
 
 
-def readers(schema: Schema, term: int, changed: Changed) -> tuple[Read, Callable[[int, tree.Atom], Source]]:
-    """What body atoms and literals read where atom `term` reads its change."""
+def readers(
+    schema: Schema, term: int, changed: Changed, only: frozenset[int] = frozenset()
+) -> tuple[Read, Callable[[int, tree.Atom], Source]]:
+    """What body atoms and literals read where atom `term` reads its change.
+
+    only: atoms of which no row is needed that was there before and is still.
+    """
     now = current(schema)
+
+    def chosen(i: int, rows: _Rows, change: exp.Table) -> Source:
+        if i == term:
+            return changed_source(rows.source, change)
+        if i > term:
+            return rows.before(only_lost=i in only)
+        return rows.new() if i in only else rows.source
 
     def read(i: int, atom: tree.Atom) -> Source:
         name, source = atom.relation, now(i, atom)
-        if name not in changed.relations or i < term:
+        if name not in changed.relations:
             return source
-        if i == term:
-            return changed_source(source, change_table(name))
         stands = stands_in(schema, name)
         lost = _lost(taken_out(stands, name)) if name in changed.lost_rows else None
-        return before(source, table(name, stands), lost)
+        return chosen(i, _Rows(source, table(name, stands), lost, ()), change_table(name))
 
     def read_literal(i: int, atom: tree.Atom) -> Source:
         name, source = atom.relation, literal_source(schema, atom)
-        if name not in changed.variables or i < term:
+        if name not in changed.variables:
             return source
-        if i == term:
-            return changed_source(source, literal_change_table(name))
         relation = schema.relation(name)
         more = (POSITION, VALUE) if relation.categories else (POSITION,)
         old = old_values(relation) if relation.categories else old_variables(relation)
-        return before(source, source.table, _lost(old) if name in changed.lost_variables else None, more)
+        lost = _lost(old) if name in changed.lost_variables else None
+        return chosen(i, _Rows(source, source.table, lost, more), literal_change_table(name))
 
     return read, read_literal
 
