@@ -28,7 +28,7 @@ from consilience.kb.grounding.variables import same_id
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, change_table, stands_in, why_recomputed
-from consilience.kb.sql.islands import Meeting
+from consilience.kb.sql.islands import Meeting, Reading
 from consilience.kb.sql.rule_deltas import head_of
 from consilience.kb.sql.rules import call_query, fingerprint, output_columns, union
 from consilience.kb.sql.schema import (
@@ -76,6 +76,9 @@ class RelationChanges:
     evidence: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = field(default_factory=list)
     looked_back: dict[str, str] = field(default_factory=dict)
     apart: dict[Meeting, bool] = field(default_factory=dict)
+    met: dict[Meeting, bool] = field(default_factory=dict)
+    within: dict[tuple[Reading, Reading], bool] = field(default_factory=dict)
+    loaded: frozenset[str] | None = None
 
     def look_back(self, loaded: set[str]) -> None:
         """Before anything changes, derive what rules gave that are gone or may have to be derived whole again."""
@@ -207,10 +210,37 @@ class RelationChanges:
         return list(deltas.group_queries(number, body, self.changed, name, nullable))
 
     def is_apart(self, meeting: Meeting) -> bool:
-        """Whether old rows and a change have nothing in common; looked up once an update."""
+        """Whether old rows and a change have nothing in common; looked up once an update.
+
+        Where all values of the old rows stem from base relations that lost none, it is enough to look there.
+        """
         if meeting not in self.apart:
-            self.apart[meeting] = self.store.one(self.plan.queries.meeting(meeting)) is None
+            roots = self._origins(meeting.old)
+            settled = roots is not None and all(self._looked_up(self._wider(r, meeting.change)) for r in roots)
+            self.apart[meeting] = settled or self._looked_up(meeting)
         return self.apart[meeting]
+
+    def _looked_up(self, meeting: Meeting) -> bool:
+        if meeting not in self.met:
+            self.met[meeting] = self.store.one(self.plan.queries.meeting(meeting)) is not None
+        return not self.met[meeting]
+
+    def _origins(self, old: Reading) -> frozenset[Reading] | None:
+        if self.plan.new or self.plan.gone:
+            return None
+        if self.loaded is None:
+            self.loaded = frozenset(n for (n,) in self.store.rows("SELECT relation FROM _kb.loads"))
+        roots = self.plan.queries.origins(old, self.loaded)
+        return None if roots is None or any(r.relation in self.lost_base for r in roots) else roots
+
+    def _wider(self, root: Reading, change: Reading) -> Meeting:
+        """A meeting with the root's own change instead, if that has all values of the change: it is asked for often."""
+        if root.relation in self.changed.relations and change != root:
+            if (change, root) not in self.within:
+                self.within[change, root] = self.store.one(self.plan.queries.unmatched(change, root)) is None
+            if self.within[change, root]:
+                return Meeting(root, root)
+        return Meeting(root, change)
 
     def _called(self, rule: tree.FunctionCall, queries: list[str]) -> list[str]:
         """Call a function on inputs gained and lost; what it gives is gained and lost."""

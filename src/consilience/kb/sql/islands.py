@@ -21,7 +21,7 @@ from consilience.kb.sql.deltas import (
     stands_in,
 )
 from consilience.kb.sql.rules import literal_source
-from consilience.kb.sql.schema import Schema, atoms_of
+from consilience.kb.sql.schema import BASE, Schema, atoms_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,67 @@ def meeting_query(schema: Schema, meeting: Meeting) -> exp.Select:
     is_old = exp.LT(this=exp.column("rowid", "t"), expression=exp.Literal.number(WRITTEN_NOW))
     made = exp.select(exp.true()).from_(exp.alias_(changed, "d", table=True, quoted=True))
     return made.join(exp.alias_(stands.copy(), "t", table=True, quoted=True), on=exp.and_(*on)).where(is_old).limit(1)
+
+
+def unmatched_query(schema: Schema, part: Reading, whole: Reading) -> exp.Select:
+    """A row, if the change of `part` has values that the change of `whole` has not."""
+    sides = []
+    for reading, alias in ((part, "p"), (whole, "w")):
+        stands = literal_change_table(reading.relation) if reading.is_literal else change_table(reading.relation)
+        sides.append(exp.alias_(stands, alias, table=True, quoted=True))
+    on = [
+        exp.EQ(this=column(a, "p"), expression=column(b, "w")) for a, b in zip(part.columns, whole.columns, strict=True)
+    ]
+    return exp.select(exp.true()).from_(sides[0]).join(sides[1], on=exp.and_(*on), join_type="anti").limit(1)
+
+
+def origins(
+    schema: Schema, relation: str, columns: tuple[str, ...], loaded: frozenset[str]
+) -> frozenset[Reading] | None:
+    """Base relations whose rows have, in some columns, all values that a relation has in these; None if not known.
+
+    A rule hands values on where all of them are variables that one atom of its body has, of the same types.
+    loaded: relations of which rows were loaded; what is derived must not be among them.
+    """
+    if stands_in(schema, relation) == BASE:
+        return frozenset({Reading(relation, False, columns)})
+    if relation in loaded:
+        return None
+    found: set[Reading] = set()
+    for rule in schema.rules_of(relation):
+        if not isinstance(rule, (tree.Derivation, tree.Supervision)) or not rule.bodies:
+            return None
+        head = dict(zip(schema.columns(relation), rule.head.arguments, strict=True))
+        for body in rule.bodies:
+            known = (_handed_on(schema, relation, columns, head, p, loaded) for p in body)
+            handed = next((k for k in known if k is not None), None)
+            if handed is None:
+                return None
+            found |= handed
+    return frozenset(found)
+
+
+def _handed_on(
+    schema: Schema,
+    relation: str,
+    columns: tuple[str, ...],
+    head: dict[str, tree.Expression],
+    part: tree.Part,
+    loaded: frozenset[str],
+) -> frozenset[Reading] | None:
+    if not isinstance(part, tree.Atom):
+        return None
+    has = _columns(schema, part)
+    inner = []
+    for name in columns:
+        argument = head[name]
+        if not isinstance(argument, tree.Name) or argument.name not in has:
+            return None
+        inner.append(has[argument.name])
+        kinds = [dict(zip(schema.columns(r), schema.types(r), strict=True)) for r in (relation, part.relation)]
+        if kinds[0][name] is None or kinds[0][name] != kinds[1][inner[-1]]:
+            return None
+    return origins(schema, part.relation, tuple(inner), loaded)
 
 
 def only_changed(

@@ -15,7 +15,7 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, current, joined, selected
 from consilience.kb.sql.deltas import Changed, aggregates, before_all, readers, terms
 from consilience.kb.sql.groups import Head, group_keys, groups_query, touched_groups
-from consilience.kb.sql.islands import Apart, Meeting, meeting_query, only_changed
+from consilience.kb.sql.islands import Apart, Meeting, Reading, meeting_query, only_changed, origins, unmatched_query
 from consilience.kb.sql.rules import BOOLEAN, DOUBLE, grounding_query, input_columns, rule_atoms
 from consilience.kb.sql.schema import CHANGES, COUNT, LABEL, PROBABILITY, Schema, atoms_of, data_type
 
@@ -119,6 +119,19 @@ class RuleDeltas:
         if meeting not in self.made:
             self.made[meeting] = meeting_query(self.schema, meeting).sql("duckdb")
         return self.made[meeting]  # type: ignore[return-value]
+
+    def unmatched(self, part: Reading, whole: Reading) -> str:
+        """A query that gives a row if one change has values that another has not."""
+        if (part, whole) not in self.made:
+            self.made[part, whole] = unmatched_query(self.schema, part, whole).sql("duckdb")
+        return self.made[part, whole]  # type: ignore[return-value]
+
+    def origins(self, reading: Reading, loaded: frozenset[str]) -> frozenset[Reading] | None:
+        """Base relations that have all the values of a reading; None if not known."""
+        key = ("origins", reading, loaded)
+        if key not in self.made:
+            self.made[key] = origins(self.schema, reading.relation, reading.columns, loaded)
+        return self.made[key]  # type: ignore[return-value]
 
     def _terms(
         self, number: int, body: int, changed: Changed, is_apart: Apart
