@@ -259,7 +259,8 @@ class KnowledgeBase:
             said, change = _updated(done.report), done.change
             if change is None or not is_ready:
                 self.memory.forget()
-        self._set_note("program", text)
+        if text != before:
+            self._set_note("program", text)
         for name, digest in self._files.items():
             self._set_note(f"file {name}", digest)
         self._files = {}

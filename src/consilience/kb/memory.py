@@ -35,6 +35,7 @@ from consilience.kb.results.report import Step
 from consilience.kb.sql.bodies import table
 from consilience.kb.sql.schema import ID, POSITION, VARIABLES, Schema
 
+RETIRED = "SELECT count(*) FROM _kb.retired"
 HOLDOUT, HOLDOUT_SEED, LEARNED = "holdout", "holdout seed", "learned"
 
 
@@ -52,6 +53,7 @@ class Memory:
         self._material: Material | None = None
         self._weights = np.zeros(0)
         self._ids = np.zeros(0, np.uint64)
+        self._n_retired = self._born = 0
 
     def forget(self) -> None:
         """The graph is another one now."""
@@ -119,6 +121,7 @@ class Memory:
             if self._marginals is None:
                 self._marginals = recalled(self.store, loaded)
             self._live, self._weights, self._ids = LiveGraph(loaded.graph), loaded.weights, loaded.ids
+            self._n_retired = int(self.store.one(RETIRED))
         if n_samples and self._material is None:
             graph = self.graph(program).graph
             self._material = materialise(graph, self._weights, n_samples=n_samples, seed=seed)
@@ -130,6 +133,7 @@ class Memory:
         if self._live is None or self._marginals is None:
             return self.infer(program, seed=seed)
         change = self._held_back(program, change)
+        gone = self._gone()
         found, report = update_marginals(
             self._live, self._weights, change, self._marginals, self._material, seed=seed, strategy=strategy,
             settings=UpdateSettings(),
@@ -137,7 +141,7 @@ class Memory:
         moved = changed_variables(self._marginals.probability, found.probability, self._live.cardinality)
         self._loaded = None
         self._marginals, self._weights = found, change.weights_after(self._weights)
-        kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved)
+        kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved, gone)
         facts = {"touched": report.touched, "strategies": {x.strategy.value: x.variables for x in report.lines}}
         return Step("infer", _strategies(report), time.perf_counter() - began, facts)
 
@@ -151,12 +155,23 @@ class Memory:
                 query = f"SELECT {POSITION}, {ID} FROM {table(name, VARIABLES).sql('duckdb')} WHERE {POSITION} >= ?"  # noqa: S608
                 found = self.store.arrays(query, [first])
                 born[found[POSITION] - first] = found[ID]
-        self._ids = np.concatenate([self._ids, born])
+        self._ids, self._born = np.concatenate([self._ids, born]), len(born)
         if self._fraction == 0:
             return change
         moved_to = np.where(self.held_out(self._ids[change.evidence_at]), np.int32(OPEN), change.evidence_to)
         known = np.where(self.held_out(born), np.int32(OPEN), change.evidence)
         return replace(change, evidence=known.astype(np.int32), evidence_to=moved_to.astype(np.int32))
+
+    def _gone(self) -> NDArray[np.uint64]:
+        """Ids of variables that are gone since the last change, if they have not come back in another place."""
+        n = int(self.store.one(RETIRED))
+        if n == self._n_retired:
+            return np.zeros(0, np.uint64)
+        at = self.store.arrays("SELECT position FROM _kb.retired OFFSET ?", [self._n_retired])["position"]
+        self._n_retired = n
+        gone = self._ids[at]
+        self._ids[at] = 0
+        return np.setdiff1d(gone, self._ids[len(self._ids) - self._born :])
 
     @property
     def _fraction(self) -> float:
