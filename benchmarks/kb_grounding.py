@@ -58,6 +58,12 @@ has_spouse(p1, p2) :-
     spouse_candidate(p1, _, p2, _),
     person_mention(p1, _, doc, sentence, _),
     sentence_feature(doc, sentence, f).
+
+@name("one spouse") @weight("?")
+has_spouse(p1, p2) = has_spouse(p1, p3) :-
+    spouse_candidate(p1, _, p2, _),
+    spouse_candidate(p1, _, p3, _),
+    p2 < p3.
 """
 
 

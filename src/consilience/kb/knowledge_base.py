@@ -273,14 +273,17 @@ class KnowledgeBase:
         was_inferred = self.memory.is_inferred()
         stood = None if full or not was_inferred else grounded(self.store)
         is_ready = stood is not None and self.memory.make_ready(stood.program)
-        with self.store.transaction():
-            if full:
+        if full:
+            with self.store.transaction():
                 self.store.execute("DELETE FROM _kb.steps")
                 forget_grounded(self.store)
-            done = update(self.store, self.program, inserts=inserts, deletes=deletes, **self._code)
+
+        def note(done: Update) -> None:
             if done.change is None or not done.change.is_empty or done.report.soft_changed:
                 self.memory.outdated(learned=_teaches(done))
             self._note_grounded()
+
+        done = update(self.store, self.program, inserts=inserts, deletes=deletes, also=note, **self._code)
         if is_ready and done.change is not None:
             return _updated(done.report), done.change
         self.memory.forget()
@@ -288,7 +291,9 @@ class KnowledgeBase:
 
     def _note_grounded(self) -> None:
         with self.store.transaction():
-            self._set_note("program", write(self.program))
+            text = write(self.program)
+            if text != self._note("program"):
+                self._set_note("program", text)
             for name, digest in self._files.items():
                 self._set_note(f"file {name}", digest)
 

@@ -37,6 +37,7 @@ from consilience.kb.sql.bodies import table
 from consilience.kb.sql.schema import ID, POSITION, VARIABLES, Schema
 
 HOLDOUT, HOLDOUT_SEED, LEARNED, INFERRED = "holdout", "holdout seed", "learned", "inferred"
+RETIRED = "SELECT count(*) FROM _kb.retired"
 
 
 class Memory:
@@ -53,6 +54,7 @@ class Memory:
         self._material: Material | None = None
         self._weights = np.zeros(0)
         self._ids = np.zeros(0, np.uint64)
+        self._n_retired = self._born = 0
 
     def forget(self) -> None:
         """The graph is another one now."""
@@ -134,6 +136,7 @@ class Memory:
             if self._marginals is None:
                 self._marginals = recalled(self.store, loaded)
             self._live, self._weights, self._ids = LiveGraph(loaded.graph), loaded.weights, loaded.ids
+            self._n_retired = int(self.store.one(RETIRED))
         if n_samples and self._material is None:
             graph = self.graph(program).graph
             self._material = materialise(graph, self._weights, n_samples=n_samples, seed=seed)
@@ -146,6 +149,7 @@ class Memory:
             return self.infer(program, seed=seed)
         try:
             change = self._held_back(program, change)
+            gone = self._gone()
             found, report = update_marginals(
                 self._live, self._weights, change, self._marginals, self._material, seed=seed, strategy=strategy,
                 settings=UpdateSettings(),
@@ -154,24 +158,13 @@ class Memory:
             self._loaded = None
             self._marginals, self._weights = found, change.weights_after(self._weights)
             with self.store.transaction():
-                self._forget_gone()
-                kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved)
+                kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved, gone)
                 self._set_note(INFERRED, "yes")
         except BaseException:
             self.forget()  # the live graph may have taken a part of the change
             raise
         facts = {"touched": report.touched, "strategies": {x.strategy.value: x.variables for x in report.lines}}
         return Step("infer", _strategies(report), time.perf_counter() - began, facts)
-
-    def _forget_gone(self) -> None:
-        """Drop the facts of variables that are gone: others may have their ids, with other values."""
-        at = np.asarray(self.store.arrays("SELECT position FROM _kb.retired")["position"], np.int64)
-        gone = at[self._ids[at] != 0]
-        if len(gone):
-            ids = pl.DataFrame({"id": self._ids[gone]})
-            with self.store.reading(ids, "ids that are gone"):
-                self.store.execute('DELETE FROM _kb.facts WHERE id IN (SELECT id FROM "ids that are gone")')
-            self._ids[gone] = 0
 
     def _held_back(self, program: Program, change: GraphChange) -> GraphChange:
         """The change with the labels that are held out left open; ids of new variables are noted."""
@@ -183,12 +176,23 @@ class Memory:
                 query = exp.select(POSITION, ID).from_(table(name, VARIABLES)).where(f"{POSITION} >= ?")
                 found = self.store.arrays(query, [first])
                 born[found[POSITION] - first] = found[ID]
-        self._ids = np.concatenate([self._ids, born])
+        self._ids, self._born = np.concatenate([self._ids, born]), len(born)
         if self._fraction == 0:
             return change
         moved_to = np.where(self.held_out(self._ids[change.evidence_at]), np.int32(OPEN), change.evidence_to)
         known = np.where(self.held_out(born), np.int32(OPEN), change.evidence)
         return replace(change, evidence=known.astype(np.int32), evidence_to=moved_to.astype(np.int32))
+
+    def _gone(self) -> NDArray[np.uint64]:
+        """Ids of variables that are gone since the last change, if they have not come back in another place."""
+        n = int(self.store.one(RETIRED))
+        if n == self._n_retired:
+            return np.zeros(0, np.uint64)
+        at = self.store.arrays("SELECT position FROM _kb.retired OFFSET ?", [self._n_retired])["position"]
+        self._n_retired = n
+        gone = self._ids[at]
+        self._ids[at] = 0
+        return np.setdiff1d(gone, self._ids[len(self._ids) - self._born :])
 
     @property
     def _fraction(self) -> float:

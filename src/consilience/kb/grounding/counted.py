@@ -16,6 +16,7 @@ from sqlglot import exp
 from consilience.errors import StoreError
 from consilience.kb.grounding.store import Store, text
 from consilience.kb.sql.bodies import column, table
+from consilience.kb.sql.deltas import taken_out
 from consilience.kb.sql.schema import CHANGES, COUNT
 
 BEFORE = "_before"  # in merged tables: the count before the change
@@ -65,11 +66,16 @@ def same(columns: Sequence[str], a: str, b: str, nullable: frozenset[str]) -> ex
     )
 
 
-def changed_rows(store: Store, name: str, columns: tuple[str, ...], queries: Sequence[str]) -> Change | None:
-    """The rows of queries (columns, `_count`) counted together into a temporary table; None if nothing is left."""
+def changed_rows(
+    store: Store, name: str, columns: tuple[str, ...], queries: Sequence[str], *, apart: bool = False
+) -> Change | None:
+    """The rows of queries (columns, `_count`) counted together into a temporary table; None if nothing is left.
+
+    apart: whether no row comes twice, so that there is nothing to count together.
+    """
     if not queries:
         return None
-    n_rows = int(store.one(_together_sql(name, columns, tuple(queries))))
+    n_rows = int(store.one(_together_sql(name, columns, tuple(queries), apart)))
     if n_rows == 0:
         return None
     _, total, least, *present = store.rows(_looked_at_sql(name, columns))[0]
@@ -77,9 +83,9 @@ def changed_rows(store: Store, name: str, columns: tuple[str, ...], queries: Seq
     return Change(name, columns, n_rows, int(total), nullable, least < 0)
 
 
-def _together_sql(name: str, columns: tuple[str, ...], queries: tuple[str, ...]) -> str:
+def _together_sql(name: str, columns: tuple[str, ...], queries: tuple[str, ...], apart: bool) -> str:
     union = " UNION ALL ".join(f"({q})" for q in queries)
-    head = _together_head(columns)
+    head = _apart_head(columns) if apart else _together_head(columns)
     return f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {head[0]} FROM ({union}) AS q {head[1]}"
 
 
@@ -90,6 +96,13 @@ def _together_head(columns: tuple[str, ...]) -> tuple[str, str]:
     keys = ", ".join(column(c, "q").sql("duckdb") for c in columns)
     group = f"GROUP BY {keys} " if columns else ""
     return text(made), f"{group}HAVING {exp.NEQ(this=total, expression=exp.Literal.number(0)).sql('duckdb')}"
+
+
+@lru_cache(1024)
+def _apart_head(columns: tuple[str, ...]) -> tuple[str, str]:
+    count = column(COUNT, "q")
+    made = exp.select(*(column(c, "q") for c in columns), count)
+    return text(made), f"WHERE {exp.NEQ(this=count.copy(), expression=exp.Literal.number(0)).sql('duckdb')}"
 
 
 @lru_cache(1024)
@@ -105,6 +118,24 @@ def _looked_at_sql(name: str, columns: tuple[str, ...]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Applied:
+    """A change that a table has taken. lost: whether rows were taken out of it, which stand in `taken_out` now.
+
+    merged: a temporary table of the changed rows with `_count` and `_before`; None if the change only brought new rows.
+    """
+
+    change: Change
+    merged: str | None
+    lost: bool
+
+    def crossings(self) -> str:
+        """Rows that came into being (1) or went (-1)."""
+        if self.merged is None:
+            return _once_sql(self.change.name, self.change.columns)
+        return crossings_sql(self.merged, self.change.columns)
+
+
 def apply_change(
     store: Store,
     change: Change,
@@ -112,21 +143,27 @@ def apply_change(
     schema: str,
     *,
     merges: bool,
+    among: str | None = None,
     absent: Callable[[tuple[Any, ...]], Exception] | None = None,
-) -> str | None:
+) -> Applied:
     """Add a change to a table's counts. Rows whose count comes to 0 go.
 
-    merges: whether the table holds each row once; else rows that only gain are put behind it.
-    Returns the name of a temporary table with the changed rows: columns, `_count`, `_before`; None if nothing merged.
+    merges: whether the table holds each row once; else rows that only gain are put behind it. among: a temporary table
+    with all rows of it that the change can touch, and their row numbers in `_row`; "" if there are none.
     raises: StoreError if a count would fall below 0, for the rows then are not what the rules derive; or what `absent`
     makes of the first such row.
     """
-    if not merges and not change.loses:
-        store.execute(_insert_sql(change.name, change.columns, name, schema))
-        return None
-    merged = f"merged {schema} {name}"
-    found, together, remove, insert, wrong = _merge_sql(change.name, change.columns, name, schema, change.nullable)
+    added = _insert_sql(change.name, change.columns, name, schema)
+    if not change.loses and (not merges or among == ""):
+        store.execute(added)
+        return Applied(change, None, lost=False)
+    found, together, remove, insert, wrong = _merge_sql(
+        change.name, change.columns, name, schema, change.nullable, among or None
+    )
     n_found = int(store.one(found))
+    if not n_found and not change.loses:
+        store.execute(added)
+        return Applied(change, None, lost=False)
     store.execute(together)
     short = store.execute(wrong).fetchone() if change.loses else None
     if short is not None:
@@ -139,7 +176,17 @@ def apply_change(
     if n_found:
         store.execute(remove)
     store.execute(insert)
-    return merged
+    return Applied(change, _merged(schema, name), lost=n_found > 0)
+
+
+def _merged(schema: str, name: str) -> str:
+    return f"merged {schema} {name}"
+
+
+@lru_cache(1024)
+def _once_sql(change: str, columns: tuple[str, ...]) -> str:
+    one = exp.alias_(exp.cast(exp.Literal.number(1), "bigint"), COUNT, quoted=True)
+    return text(exp.select(*map(column, columns), one).from_(temporary(change)))
 
 
 @lru_cache(1024)
@@ -154,14 +201,15 @@ def _identifiers(names: Sequence[str]) -> list[exp.Identifier]:
 
 @lru_cache(1024)
 def _merge_sql(
-    change: str, columns: tuple[str, ...], name: str, schema: str, nullable: frozenset[str]
+    change: str, columns: tuple[str, ...], name: str, schema: str, nullable: frozenset[str], among: str | None
 ) -> tuple[str, str, str, str, str]:
-    hits, merged = f"hits {schema} {name}", f"merged {schema} {name}"
+    hits, merged = taken_out(schema, name), _merged(schema, name)
     rows = [column(c, "t") for c in columns]
+    looked_in, number = (table(name, schema), "rowid") if among is None else (temporary(among), "_row")
     found = (
-        exp.select(*rows, column(COUNT, "t"), exp.alias_(exp.column("rowid", "t"), "_row"))
+        exp.select(*rows, column(COUNT, "t"), exp.alias_(exp.column(number, "t"), "_row"))
         .from_(named(temporary(change), "d"))
-        .join(named(table(name, schema), "t"), on=same(columns, "t", "d", nullable) if columns else exp.true())
+        .join(named(looked_in, "t"), on=same(columns, "t", "d", nullable) if columns else exp.true())
     )
     zero = exp.cast(exp.Literal.number(0), "bigint")
     gained = exp.select(*map(column, columns), column(COUNT), exp.alias_(zero, BEFORE)).from_(temporary(change))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,16 @@ from typing import Any
 import polars as pl
 from sqlglot import exp
 
-from consilience.errors import DataError, nearest
+from consilience.errors import DataError, StoreError, nearest
 from consilience.kb.graph.change import GraphChange
-from consilience.kb.grounding.counted import Change, apply_change, changed_rows, make_temporary, temporary
+from consilience.kb.grounding.counted import Change, apply_change, changed_rows, temporary
 from consilience.kb.grounding.delta_factors import FactorChanges
 from consilience.kb.grounding.delta_plan import Plan, planned
-from consilience.kb.grounding.delta_relations import RelationChanges
+from consilience.kb.grounding.delta_relations import RelationChanges, loaded_name
 from consilience.kb.grounding.ground import GroundReport, ground, mark, steps
 from consilience.kb.grounding.load import fitted, make_base, note_load
 from consilience.kb.grounding.remembered import function_fingerprints, remember
-from consilience.kb.grounding.store import Store
+from consilience.kb.grounding.store import Store, text
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column
 from consilience.kb.sql.schema import BASE, COUNT, Schema
@@ -79,22 +80,25 @@ def update(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     allow_code: bool = False,
     folder: Path | None = None,
+    also: Callable[[Update], None] | None = None,
 ) -> Update:
     """Bring a grounded database up to changed rows and a changed program. All of it happens, or nothing.
 
     inserts, deletes: base rows by relation; a row deleted must be there, and goes once. The program is compared with
     the one that was grounded: rules that are new, changed or gone, code of functions, fixed weights. A changed
-    declaration grounds everything anew, and the report says so.
+    declaration grounds everything anew, and the report says so. also: what else is written in the same transaction.
     raises: DataError for a row that is not there or does not fit, and all that `ground` raises.
     O(the change) work, but for rules in `report.recomputed`, and scans of columns that are joined with the change.
     """
     start = time.perf_counter()
     report = UpdateReport()
+    if store.in_transaction:
+        raise StoreError("An update is a transaction of its own.\nFix: call it outside of `store.transaction()`.")
     with store.transaction():
         schema = Schema(program)
         prints = function_fingerprints(program, functions, folder)
         plan = planned(store, schema, prints)
-        loaded = _loaded(store, schema, inserts or {}, deletes or {})
+        loaded = _loaded(store, schema, plan.before, inserts or {}, deletes or {})
         if plan.whole is not None:
             _apply_loaded(store, schema, loaded)
             _ground_whole(store, program, report, plan.whole, functions or {}, allow_code, folder)
@@ -105,8 +109,11 @@ def update(
             _mark_steps(store, program, report, functions or {}, allow_code, folder)
         remember(store, program, prints)
         _drop_temporary(store)
+        done = Update(change, report)
+        if also is not None:
+            also(done)
     report.seconds = time.perf_counter() - start
-    return Update(change, report)
+    return done
 
 
 @dataclass
@@ -126,12 +133,12 @@ class _Updating:
         """Relations, then factors, then arrays."""
         first_variable, first_weight = self.store.counter("variables"), self.store.counter("weights")
         relations = RelationChanges(self.store, self.schema, self.plan, self.report, functions, allow_code, folder)
-        factors = FactorChanges(self.store, self.schema, self.plan, self.report)
+        factors = FactorChanges(self.store, self.schema, self.plan, self.report, relations.is_apart)
         relations.look_back(set(loaded))
-        _apply_loaded(self.store, self.schema, loaded)
+        relations.lost_base = _apply_loaded(self.store, self.schema, loaded)
         with working("grounding what changed", len(self.schema.order) + len(self.schema.inferences)) as tick:
             for name in self.schema.order:
-                relations.change(name, name in loaded)
+                relations.change(name, loaded.get(name))
                 tick()
             relations.check_ids(first_variable)
             for rule in self.schema.inferences:
@@ -145,34 +152,35 @@ def take_rows(store: Store, program: tree.Program, inserts: Frames, deletes: Fra
     """Change base rows, all or none, and ground nothing. raises: DataError, as `update` does."""
     with store.transaction():
         schema = Schema(program)
-        _apply_loaded(store, schema, _loaded(store, schema, inserts, deletes))
+        _apply_loaded(store, schema, _loaded(store, schema, schema, inserts, deletes))
         _drop_temporary(store)
 
 
-def _loaded(store: Store, schema: Schema, inserts: Frames, deletes: Frames) -> dict[str, Change]:
+def _loaded(store: Store, schema: Schema, before: Schema, inserts: Frames, deletes: Frames) -> dict[str, Change]:
     """Changes of base rows by relation, each row with how often it comes or (negative) goes."""
     changed: dict[str, Change] = {}
     for name in dict.fromkeys((*inserts, *deletes)):
         if name not in schema.program.relations:
             raise DataError(f"There is no relation {name!r}.\nFix: {nearest(name, schema.program.relations)}")
-        make_base(store, schema, name)
+        if name not in before.relations:
+            make_base(store, schema, name)
         columns = schema.columns(name)
-        queries = []
-        for kind, frames, count in (("inserted", inserts, 1), ("deleted", deletes, -1)):
-            if name in frames and len(frames[name]):
-                with store.reading(fitted(schema, name, frames[name])) as incoming:
+        with ExitStack() as stack:
+            queries = []
+            for kind, frames, count in (("inserted", inserts, 1), ("deleted", deletes, -1)):
+                if name in frames and len(frames[name]):
+                    incoming = stack.enter_context(store.reading(fitted(schema, name, frames[name]), kind))
                     number = exp.alias_(exp.cast(exp.convert(count), "bigint"), COUNT, quoted=True)
-                    made = exp.select(*map(column, columns), number).from_(incoming)
-                    make_temporary(store, f"{kind} {name}", made)
-                queries.append(exp.select(exp.Star()).from_(temporary(f"{kind} {name}")).sql("duckdb"))
-        change = changed_rows(store, f"loaded {name}", columns, queries)
+                    queries.append(text(exp.select(*map(column, columns), number).from_(incoming)))
+            change = changed_rows(store, loaded_name(schema, name), columns, queries)
         if change is not None:
             changed[name] = change
     return changed
 
 
-def _apply_loaded(store: Store, schema: Schema, loaded: dict[str, Change]) -> None:
-    """Apply changes of base rows to them. raises: DataError if a row to delete is not there."""
+def _apply_loaded(store: Store, schema: Schema, loaded: dict[str, Change]) -> set[str]:
+    """Apply changes of base rows to them; says which relations lost some. raises: DataError if one is not there."""
+    lost = set()
     for name, change in loaded.items():
 
         def absent(row: tuple[Any, ...], name: str = name) -> DataError:
@@ -182,10 +190,13 @@ def _apply_loaded(store: Store, schema: Schema, loaded: dict[str, Change]) -> No
             )
 
         once = schema.is_variable(name)
-        merged = apply_change(store, change, name, BASE, merges=once, absent=absent)
-        if once and merged is not None:
-            _check_once(store, name, merged, schema.columns(name))
+        applied = apply_change(store, change, name, BASE, merges=once, absent=absent)
+        if applied.lost:
+            lost.add(name)
+        if once:
+            _check_once(store, name, applied.merged or change.name, schema.columns(name))
         note_load(store, name)
+    return lost
 
 
 def _check_once(store: Store, name: str, merged: str, columns: tuple[str, ...]) -> None:
@@ -225,15 +236,18 @@ def _mark_steps(
     todo = steps(store, program, functions=functions, allow_code=allow_code, folder=folder)
     gained = {f"relation {n}": rows for n, rows in report.rows.items()}
     gained |= {f"factors {n}": rows for n, rows in report.factor_rows.items()}
+    marks = []
     for step in todo:
         had, rows = done.pop(step.name, (None, 0))
         now = store.counter("variables") if step.name == "variables" else rows + gained.get(step.name, 0)
         if had != step.fingerprint or now != rows:
-            mark(store, step, now, 0.0)
+            marks.append((step, now))
+    mark(store, marks)
     for name in done:
         store.execute("DELETE FROM _kb.steps WHERE name = ?", [name])
 
 
 def _drop_temporary(store: Store) -> None:
-    for (name,) in store.rows("SELECT table_name FROM duckdb_tables() WHERE temporary"):
-        store.drop(temporary(name))
+    names = [name for (name,) in store.rows("SELECT table_name FROM duckdb_tables() WHERE temporary")]
+    if names:
+        store.execute(";".join(f"DROP TABLE {temporary(name).sql('duckdb')}" for name in names))

@@ -30,6 +30,7 @@ from consilience.kb.grounding.store import Store, answering, text
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
 from consilience.kb.sql.deltas import Changed, why_recomputed
+from consilience.kb.sql.islands import Apart
 from consilience.kb.sql.rules import fingerprint, grounding_query, rule_name, tie_expressions
 from consilience.kb.sql.schema import (
     CARDINALITY,
@@ -67,39 +68,35 @@ def change_factors(
 
     queries: groundings with signed counts. replaces: whether they are all the rule has now, instead of what it had.
     """
-    grounded = changed_rows(store, GROUNDINGS, grounding_columns(rule), queries)
-    if grounded is not None:
+    n_groundings = make_temporary(store, GROUNDINGS, " UNION ALL ".join(f"({q})" for q in queries)) if queries else 0
+    if n_groundings:
         _new_weights(store, rule)
-    parts = [] if grounded is None else [_counted_sql(rule)]
+    parts = [_counted_sql(rule)] if n_groundings else []
     if replaces:
         parts.append(_lost_sql(rule))
-    change = changed_rows(store, CHANGED, factor_columns(rule), parts)
+    change = changed_rows(store, CHANGED, factor_columns(rule), parts, apart=len(parts) == 1)
     if change is None:
         return None
     if rule.function == "imply":
         return _implications(store, schema, rule, change)
-    merged = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
-    assert merged is not None
-    removed, added, _ = _merged_sql(rule, merged)
-    n_rows = _gained(store, rule, merged)
+    applied = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
+    if applied.merged is None:
+        rows = store.arrays(exp.select(*map(column, (*change.columns, COUNT))).from_(change.table))
+        return Factors.of([]), assembled(schema, rule, rows), change.n_rows
+    removed, added, gained = _merged_sql(rule, applied.merged)
+    n_rows = int(store.one(gained) or 0)
     before, after = store.arrays(removed), store.arrays(added)
     return assembled(schema, rule, before), assembled(schema, rule, after), n_rows
-
-
-def _gained(store: Store, rule: tree.Inference, merged: str) -> int:
-    return int(store.one(_merged_sql(rule, merged)[2]) or 0)
 
 
 def _new_weights(store: Store, rule: tree.Inference) -> None:
     """Weights for tying values not seen before."""
     n_ties = len(tie_expressions(rule))
-    if n_ties == 0:
-        if not store.has_table(WEIGHTS, rule_name(rule)):
-            assign_weights(store, rule, None)
-        return
-    if not store.has_table(WEIGHTS, rule_name(rule)) or store.one(_unseen_sql(rule)):
-        wanted = exp.select(*ties(n_ties)).distinct().from_(temporary(GROUNDINGS))
-        assign_weights(store, rule, wanted.where(exp.GT(this=column(COUNT), expression=exp.Literal.number(0))))
+    if n_ties and store.one(_unseen_sql(rule)):
+        columns = list(map(column, grounding_columns(rule)))
+        is_left = exp.GT(this=exp.Sum(this=column(COUNT)), expression=exp.Literal.number(0))
+        left = exp.select(*columns).from_(temporary(GROUNDINGS)).group_by(*(c.copy() for c in columns)).having(is_left)
+        assign_weights(store, rule, exp.select(*ties(n_ties)).distinct().from_(left.subquery("g")))
 
 
 @by_meaning
@@ -145,8 +142,7 @@ def _implications(store: Store, schema: Schema, rule: tree.Inference, change: Ch
     make_temporary(store, GROUPS, exp.select(*map(column, keys)).distinct().from_(change.table))
     whole = _whole_sql(rule, change.nullable & frozenset(keys))
     before = store.arrays(whole)
-    merged = apply_change(store, change, rule_name(rule), FACTORS, merges=True)
-    assert merged is not None
+    apply_change(store, change, rule_name(rule), FACTORS, merges=True)
     after = store.arrays(whole)
     n_rows = len(after[COUNT]) - len(before[COUNT])
     return assembled(schema, rule, before), assembled(schema, rule, after), n_rows
@@ -173,6 +169,7 @@ class FactorChanges:
     schema: Schema
     plan: Plan
     report: UpdateReport
+    is_apart: Apart
     removed: list[Factors] = field(default_factory=list)
     added: list[Factors] = field(default_factory=list)
     weight_at: list[NDArray[np.int32]] = field(default_factory=list)
@@ -193,7 +190,7 @@ class FactorChanges:
             else:
                 queries = []
                 for body in range(len(bodies)):
-                    queries += self.plan.queries.grounding_queries(number, body, changed)
+                    queries += self.plan.queries.grounding_queries(number, body, changed, self.is_apart)
             self._note(rule, change_factors(self.store, self.schema, rule, queries, replaces=why is not None))
 
     def _note(self, rule: tree.Inference, found: tuple[Factors, Factors, int] | None) -> None:
@@ -223,7 +220,11 @@ class FactorChanges:
             if _but_for_weights(old) == _but_for_weights(rule) and old.fixed_weight is not None:
                 bodies = range(len(rule.bodies or ((),)))
                 if not any(why_recomputed(rule, b, changed) for b in rule.bodies or ((),)):
-                    queries = [q for b in bodies for q in self.plan.queries.grounding_queries(number, b, changed)]
+                    queries = [
+                        q
+                        for b in bodies
+                        for q in self.plan.queries.grounding_queries(number, b, changed, self.is_apart)
+                    ]
                     self._note(rule, change_factors(self.store, self.schema, rule, queries))
                     return
             whole = [text(grounding_query(self.schema, rule))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from consilience.errors import GraphError
 from consilience.kb.grounding.counted import (
     Change,
     apply_change,
     changed_rows,
-    crossings_sql,
     make_temporary,
     named,
     temporary,
@@ -26,12 +24,15 @@ from consilience.kb.grounding.delta_variables import change_variables, number_va
 from consilience.kb.grounding.functions import Outcome, call_name, make_calls, outputs
 from consilience.kb.grounding.ground import GroundReport, ground_relation, rows_query, scope_query
 from consilience.kb.grounding.store import Store, answering, text
+from consilience.kb.grounding.variables import same_id
 from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, table
-from consilience.kb.sql.deltas import Changed, why_recomputed
+from consilience.kb.sql.deltas import Changed, change_table, stands_in, why_recomputed
+from consilience.kb.sql.islands import Meeting, Reading
 from consilience.kb.sql.rule_deltas import head_of
 from consilience.kb.sql.rules import call_query, fingerprint, output_columns, union
 from consilience.kb.sql.schema import (
+    BASE,
     CALLS,
     COUNT,
     ID,
@@ -51,9 +52,17 @@ if TYPE_CHECKING:
 BATCH = 20_000  # inputs that a function gets at a time
 
 
+def loaded_name(schema: Schema, name: str) -> str:
+    """Name of the table of base rows that came and went; where they are all there is, it is the relation's change."""
+    return change_table(name).name if stands_in(schema, name) == BASE else f"loaded {name}"
+
+
 @dataclass
 class RelationChanges:
-    """The walk over the relations. changed: what has changed so far. evidence: variables that know another value."""
+    """The walk over the relations. changed: what has changed so far. evidence: variables that know another value.
+
+    lost_base: relations of which base rows were taken out.
+    """
 
     store: Store
     schema: Schema
@@ -62,13 +71,18 @@ class RelationChanges:
     functions: Mapping[str, Callable[..., Any]]
     allow_code: bool
     folder: Path | None
-    changed: Changed = field(default_factory=lambda: Changed(frozenset(), frozenset()))
+    lost_base: set[str] = field(default_factory=set)
+    changed: Changed = field(default_factory=Changed)
     evidence: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = field(default_factory=list)
     looked_back: dict[str, str] = field(default_factory=dict)
+    apart: dict[Meeting, bool] = field(default_factory=dict)
+    met: dict[Meeting, bool] = field(default_factory=dict)
+    within: dict[tuple[Reading, Reading], bool] = field(default_factory=dict)
+    loaded: frozenset[str] | None = None
 
     def look_back(self, loaded: set[str]) -> None:
         """Before anything changes, derive what rules gave that are gone or may have to be derived whole again."""
-        may = Changed(self.plan.may_change(self.schema, loaded), frozenset())
+        may = Changed(self.plan.may_change(self.schema, loaded))
         for rule in self.plan.gone:
             if target(rule) in self.schema.relations:
                 self._look_back(self.plan.before, rule)
@@ -96,13 +110,18 @@ class RelationChanges:
             return call_query(schema, rule)
         return scope_query(schema, rule) if schema.is_variable(name) else rows_query(schema, rule)
 
-    def change(self, name: str, is_loaded: bool) -> None:
-        """Apply what a relation gains and loses; `changed` says whether anything did."""
+    def change(self, name: str, loaded: Change | None) -> None:
+        """Apply what a relation gains and loses; `changed` says whether anything did. loaded: of its base rows."""
         if name not in self.plan.before.relations:
             self._make(name)
             return
+        if stands_in(self.schema, name) == BASE:
+            if loaded is not None:
+                self.report.rows[name] = loaded.total
+                self._has_changed(name, lost=name in self.lost_base)
+            return
         columns = self._columns(name)
-        queries = [self._loaded_rows(name)] if is_loaded else []
+        queries = [self._loaded_rows(name)] if loaded is not None else []
         for number, rule in enumerate(self.schema.program.rules):
             if target(rule) == name:
                 with answering(f"{at(rule.place)}what changes in {name}"):
@@ -139,7 +158,7 @@ class RelationChanges:
         if self.schema.is_variable(name):
             for label, kind in ((LABEL, "boolean"), (PROBABILITY, "double")):
                 made = made.select(exp.alias_(exp.cast(exp.null(), kind), label, quoted=True))
-        return text(made.select(column(COUNT)).from_(temporary(f"loaded {name}")))
+        return text(made.select(column(COUNT)).from_(temporary(loaded_name(self.schema, name))))
 
     def _negated(self, name: str, columns: tuple[str, ...]) -> str:
         less = exp.alias_(exp.Neg(this=column(COUNT)), COUNT, quoted=True)
@@ -178,8 +197,8 @@ class RelationChanges:
     def _body_queries(self, number: int, body: int) -> list[str]:
         deltas = self.plan.queries
         if not deltas.groups(number):
-            return deltas.term_queries(number, body, self.changed)
-        touched = deltas.touched(number, body, self.changed)
+            return deltas.term_queries(number, body, self.changed, self.is_apart)
+        touched = deltas.touched(number, body, self.changed, self.is_apart)
         if touched is None:
             return []
         name = f"groups {number} {body}"
@@ -189,6 +208,39 @@ class RelationChanges:
         total, *present = self.store.rows(exp.select(exp.Count(this=exp.Star()), *keys).from_(temporary(name)))[0]
         nullable = frozenset(i for i, n in enumerate(present) if n < total)
         return list(deltas.group_queries(number, body, self.changed, name, nullable))
+
+    def is_apart(self, meeting: Meeting) -> bool:
+        """Whether old rows and a change have nothing in common; looked up once an update.
+
+        Where all values of the old rows stem from base relations that lost none, it is enough to look there.
+        """
+        if meeting not in self.apart:
+            roots = self._origins(meeting.old)
+            settled = roots is not None and all(self._looked_up(self._wider(r, meeting.change)) for r in roots)
+            self.apart[meeting] = settled or self._looked_up(meeting)
+        return self.apart[meeting]
+
+    def _looked_up(self, meeting: Meeting) -> bool:
+        if meeting not in self.met:
+            self.met[meeting] = self.store.one(self.plan.queries.meeting(meeting)) is not None
+        return not self.met[meeting]
+
+    def _origins(self, old: Reading) -> frozenset[Reading] | None:
+        if self.plan.new or self.plan.gone:
+            return None
+        if self.loaded is None:
+            self.loaded = frozenset(n for (n,) in self.store.rows("SELECT relation FROM _kb.loads"))
+        roots = self.plan.queries.origins(old, self.loaded)
+        return None if roots is None or any(r.relation in self.lost_base for r in roots) else roots
+
+    def _wider(self, root: Reading, change: Reading) -> Meeting:
+        """A meeting with the root's own change instead, if that has all values of the change: it is asked for often."""
+        if root.relation in self.changed.relations and change != root:
+            if (change, root) not in self.within:
+                self.within[change, root] = self.store.one(self.plan.queries.unmatched(change, root)) is None
+            if self.within[change, root]:
+                return Meeting(root, root)
+        return Meeting(root, change)
 
     def _called(self, rule: tree.FunctionCall, queries: list[str]) -> list[str]:
         """Call a function on inputs gained and lost; what it gives is gained and lost."""
@@ -246,14 +298,18 @@ class RelationChanges:
         if change is None:
             return
         self.report.rows[name] = change.total
+        applied = apply_change(self.store, change, name, "main", merges=once)
         if once:
-            merged = apply_change(self.store, change, name, "main", merges=True)
-            assert merged is not None
-            change = changed_rows(self.store, f"change of {name}", columns, [crossings_sql(merged, columns)])
-        elif self.schema.is_derived(name):
-            apply_change(self.store, change, name, "main", merges=False)
-        if change is not None:
-            self.changed = Changed(self.changed.relations | {name}, self.changed.variables)
+            seen = changed_rows(self.store, f"change of {name}", columns, [applied.crossings()], apart=True)
+            if seen is None:
+                return
+        self._has_changed(name, lost=applied.lost)
+
+    def _has_changed(self, name: str, *, lost: bool) -> None:
+        had = self.changed
+        self.changed = replace(
+            had, relations=had.relations | {name}, lost_rows=had.lost_rows | ({name} if lost else set())
+        )
 
     def _change_scope(self, name: str, labels: Change | None) -> None:
         if labels is None:
@@ -263,15 +319,15 @@ class RelationChanges:
         columns = self.schema.columns(name)
         summed = exp.select(*map(column, (*columns, COUNT))).from_(labels.table)
         rows = changed_rows(self.store, f"rows of {name}", columns, [text(summed)])
-        relations, variables = self.changed.relations, self.changed.variables
         if rows is not None:
-            merged = apply_change(self.store, rows, name, "main", merges=True)
-            assert merged is not None
-            seen = changed_rows(self.store, f"change of {name}", columns, [crossings_sql(merged, columns)])
+            applied = apply_change(self.store, rows, name, "main", merges=True, among=None if made.had_rows else "")
+            seen = changed_rows(self.store, f"change of {name}", columns, [applied.crossings()], apart=True)
             self.report.rows[name] = 0 if seen is None else seen.total
-            relations |= {name} if seen is not None else set()
-        variables |= {name} if made.literals is not None else set()
-        self.changed = Changed(relations, variables)
+            if seen is not None:
+                self._has_changed(name, lost=applied.lost)
+        if made.literals is not None:
+            lost = self.changed.lost_variables | ({name} if made.had_rows else set())
+            self.changed = replace(self.changed, variables=self.changed.variables | {name}, lost_variables=lost)
         self.report.variables_new[name], self.report.variables_gone[name] = made.n_new, made.n_gone
         self.report.evidence += len(made.evidence_at)
         self.report.soft_changed |= made.soft_changed
@@ -289,6 +345,4 @@ class RelationChanges:
         query = query.join(named(every.subquery(), "o"), on=exp.EQ(this=column(ID, "n"), expression=column(ID, "o")))
         twice = self.store.one(query.where(is_new, others).limit(1))
         if twice is not None:
-            raise GraphError(
-                f"Two variables have the id {twice}.\nFix: rename a relation of random variables; ids follow its name."
-            )
+            raise same_id(twice)

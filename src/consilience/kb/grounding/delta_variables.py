@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from consilience.errors import DataError, GraphError
 from consilience.kb.grounding.counted import (
+    Applied,
     Change,
     apply_change,
     changed_rows,
@@ -30,9 +31,12 @@ from consilience.kb.grounding.variables import (
     categorical_values,
     categorical_variables,
     conflicting,
+    same_id,
+    variable_id,
 )
 from consilience.kb.language.tree import Relation
 from consilience.kb.sql.bodies import column, table
+from consilience.kb.sql.deltas import old_values, old_variables, taken_out
 from consilience.kb.sql.schema import (
     CARDINALITY,
     COUNT,
@@ -47,12 +51,10 @@ from consilience.kb.sql.schema import (
     VARIABLES,
 )
 
-TOUCHED, OLD, NEW, LABELLED, OLD_VALUES, NEW_VALUES, PLACES = (
+TOUCHED, NEW, LABELLED, NEW_VALUES, PLACES = (
     "touched variables",
-    "old variables",
     "new variables",
     "labels of touched variables",
-    "old values",
     "new values",
     "places of variables",
 )
@@ -64,7 +66,8 @@ FIRST = "COALESCE((SELECT value FROM _kb.counters WHERE name = 'variables'), 0)"
 class VariableChange:
     """What became of the variables of a relation. literals: rows literals can find that came and went, or None.
 
-    evidence_at, evidence_to: variables that were there and know another value; gone ones have the value 0.
+    evidence_at, evidence_to: variables that were there and know another value; gone ones have the value 0. had_rows:
+    whether any of the variables that labels came or went for was there before.
     """
 
     literals: Change | None
@@ -73,20 +76,25 @@ class VariableChange:
     n_new: int
     n_gone: int
     soft_changed: bool
+    had_rows: bool
 
 
 def change_variables(store: Store, relation: Relation, labels: Change) -> VariableChange:
     """Apply a change of labels to a relation's labels, variables and values. raises: DataError, GraphError."""
     _check_probabilities(store, relation, labels)
     nullable = labels.nullable & frozenset(relation.keys)
-    queries = _queries(relation, nullable)
-    store.execute(f'CREATE OR REPLACE TEMP TABLE "{TOUCHED}" AS {queries.touched}')
+    store.execute(_touched_sql(relation))
+    had_rows = make_temporary(store, old_variables(relation), _old_sql(relation)) > 0
+    queries = _queries(relation, nullable, had_rows)
+    if had_rows:
+        _check_old(store, relation)
     for made, query in queries.before:
         make_temporary(store, made, query)
-    conflicts = -int(store.one(queries.conflicts_before))
-    apply_change(store, labels, relation.name, LABELS, merges=True)
+    conflicts = -int(store.one(queries.conflicts_before)) if had_rows else 0
+    applied = apply_change(store, labels, relation.name, LABELS, merges=True, among=OLD_LABELS if had_rows else "")
+    if had_rows:
+        make_temporary(store, LABELLED, _labelled_sql(relation, applied))
     first = store.counter("variables")
-    make_temporary(store, LABELLED, queries.labelled)
     for made, query in queries.after:
         make_temporary(store, made, query)
     conflicts += int(store.one(queries.conflicts_after))
@@ -96,12 +104,11 @@ def change_variables(store: Store, relation: Relation, labels: Change) -> Variab
     n_new = _number(store, relation, first)
     for statement in queries.write:
         store.execute(statement)
-    literals = changed_rows(
-        store,
-        f"change of variables {relation.name}",
-        (*(c.name for c in relation.columns), POSITION, *((VALUE,) if relation.categories else ())),
-        queries.literals,
-    )
+    columns = (*(c.name for c in relation.columns), POSITION, *((VALUE,) if relation.categories else ()))
+    literals = changed_rows(store, f"change of variables {relation.name}", columns, queries.literals, apart=True)
+    if not had_rows:
+        none = np.zeros(0, np.int32)
+        return VariableChange(literals, none, none, n_new, 0, bool(store.one(queries.counts)), had_rows)
     changed = store.arrays(queries.evidence)
     n_gone, soft = store.rows(queries.counts)[0]
     return VariableChange(
@@ -111,15 +118,63 @@ def change_variables(store: Store, relation: Relation, labels: Change) -> Variab
         n_new,
         int(n_gone),
         bool(soft),
+        had_rows,
     )
+
+
+@lru_cache(64)
+def _touched_sql(relation: Relation) -> str:
+    """Keys that labels came or went for, and their ids."""
+    keys = exp.select(*map(column, relation.keys)).distinct().from_(temporary(f"delta of {relation.name}"))
+    made = exp.select(*map(column, relation.keys), exp.alias_(variable_id(relation), ID)).from_(keys.subquery("k"))
+    return f'CREATE OR REPLACE TEMP TABLE "{TOUCHED}" AS {text(made)}'
+
+
+def _all_and_row(of: str) -> exp.Select:
+    return exp.select(
+        exp.Column(this=exp.Star(), table=exp.to_identifier(of)), exp.alias_(exp.column("rowid", of), "_row")
+    )
+
+
+@lru_cache(64)
+def _old_sql(relation: Relation) -> str:
+    """Touched variables that are there, found by their ids: numbers are looked through faster than texts."""
+    made = _all_and_row("t").from_(named(temporary(TOUCHED), "d"))
+    on = exp.EQ(this=column(ID, "t"), expression=column(ID, "d"))
+    return text(made.join(named(table(relation.name, VARIABLES), "t"), on=on))
+
+
+def _check_old(store: Store, relation: Relation) -> None:
+    twice = store.one(_twice_sql(relation))
+    if twice is not None:
+        raise same_id(twice)
+
+
+@lru_cache(64)
+def _twice_sql(relation: Relation) -> str:
+    made = exp.select(column(ID, "d")).from_(named(temporary(TOUCHED), "d"))
+    on = exp.EQ(this=column(ID, "o"), expression=column(ID, "d"))
+    made = made.join(named(temporary(old_variables(relation)), "o"), on=on)
+    return text(made.where(exp.not_(exp.paren(_null_safe(relation.keys, "o", "d")))).limit(1))
+
+
+def _labelled_sql(relation: Relation, applied: Applied) -> str:
+    """Labels of the touched variables after the change: those before that it left alone, and what became of others."""
+    names = list(map(column, (*applied.change.columns, COUNT)))
+    was = exp.select(*names).from_(temporary(OLD_LABELS))
+    if applied.merged is None:
+        return text(exp.union(was, exp.select(*names).from_(applied.change.table), distinct=False))
+    hits = exp.select(exp.column("_row")).from_(temporary(taken_out(LABELS, relation.name)))
+    was = was.where(exp.not_(exp.In(this=exp.column("_row"), query=hits.subquery())))
+    now = exp.select(*names).from_(temporary(applied.merged))
+    now = now.where(exp.GT(this=column(COUNT), expression=exp.Literal.number(0)))
+    return text(exp.union(was, now, distinct=False))
 
 
 @dataclass(frozen=True)
 class _Queries:
-    touched: str
     before: tuple[tuple[str, str], ...]
     conflicts_before: str
-    labelled: str
     after: tuple[tuple[str, str], ...]
     conflicts_after: str
     write: tuple[str, ...]
@@ -129,54 +184,51 @@ class _Queries:
 
 
 @lru_cache(64)
-def _queries(relation: Relation, nullable: frozenset[str]) -> _Queries:
-    keys, name = relation.keys, relation.name
+def _queries(relation: Relation, nullable: frozenset[str], had_rows: bool) -> _Queries:
+    """had_rows: whether touched variables were there before; if not, the change of labels is all their labels."""
+    keys, name, old = relation.keys, relation.name, old_variables(relation)
     categorical = bool(relation.categories)
+    labelled = LABELLED if had_rows else f"delta of {name}"
 
-    def touched_of(within: str) -> str:
-        rows = exp.select(
-            exp.Column(this=exp.Star(), table=exp.to_identifier("t")), exp.alias_(exp.column("rowid", "t"), "_row")
-        )
-        rows = rows.from_(named(temporary(TOUCHED), "d"))
-        return text(rows.join(named(table(name, within), "t"), on=same(keys, "t", "d", nullable)))
+    def of_old(within: str, on: exp.Expr) -> str:
+        made = _all_and_row("t").from_(named(temporary(old), "d"))
+        return text(made.join(named(table(name, within), "t"), on=on))
 
     after: tuple[tuple[str, str], ...]
-    before = [(OLD, touched_of(VARIABLES)), *([(OLD_VALUES, touched_of(VALUES))] if categorical else [])]
     conflicts = conflicting(relation)
     labels, values = (LABELS, name), (VALUES, name)
+    before = [(OLD_LABELS, of_old(LABELS, same(keys, "t", "d", nullable)))] if had_rows else []
+    count = exp.select(exp.Count(this=exp.Star()))
     if categorical:
-        old = text(exp.select(exp.Count(this=exp.Star())).from_(_with(conflicts, values, OLD_VALUES).subquery("c")))
-        new = text(exp.select(exp.Count(this=exp.Star())).from_(_with(conflicts, values, NEW_VALUES).subquery("c")))
+        same_position = exp.EQ(this=column(POSITION, "t"), expression=column(POSITION, "d"))
+        before.append((old_values(relation), of_old(VALUES, same_position)))
+        were = _with(conflicts, values, old_values(relation))
+        are = _with(conflicts, values, NEW_VALUES)
         after = (
-            (NEW_VALUES, text(_with(categorical_values(relation, 0), labels, LABELLED))),
+            (NEW_VALUES, text(_with(categorical_values(relation, 0), labels, labelled))),
             (PLACES, _places(relation)),
             (NEW_VALUES, _placed(relation)),
             (NEW, text(_with(categorical_variables(relation), values, NEW_VALUES))),
         )
     else:
-        # Before the change, labels are looked at where they stand.
-        found = exp.select(exp.Count(this=exp.Star()))
-        old = text(found.from_(_with(conflicts, labels, OLD_LABELS).subquery("c")))
-        new = text(found.from_(_with(conflicts, labels, LABELLED).subquery("c")))
-        before.append((OLD_LABELS, touched_of(LABELS)))
-        after = ((NEW, _placed_boolean(relation)),)
+        were, are = _with(conflicts, labels, OLD_LABELS), _with(conflicts, labels, labelled)
+        after = ((NEW, _placed_boolean(relation, labelled)),)
+    literals = _literals(relation)
     return _Queries(
-        text(exp.select(*map(column, keys)).distinct().from_(temporary(f"delta of {name}"))),
         tuple(before),
-        old,
-        touched_of(LABELS),
+        text(count.from_(were.subquery("c"))),
         after,
-        new,
-        _writes(relation),
-        _literals(relation),
+        text(count.from_(are.subquery("c"))),
+        _writes(relation, had_rows),
+        literals if had_rows else literals[1:],
         text(
             exp.select(column(POSITION, "o"), exp.alias_(_evidence_now(), EVIDENCE))
-            .from_(named(temporary(OLD), "o"))
+            .from_(named(temporary(old), "o"))
             .join(named(temporary(NEW), "n"), on=_same_position(), join_type="left")
             .where(exp.NEQ(this=_evidence_now(), expression=column(EVIDENCE, "o")))
             .order_by(column(POSITION, "o"))
         ),
-        _counts(categorical),
+        _counts(relation) if had_rows else _any_soft(relation),
     )
 
 
@@ -209,14 +261,16 @@ def _position(is_old: str) -> str:
     )
 
 
-def _placed_boolean(relation: Relation) -> str:
+def _placed_boolean(relation: Relation, labelled: str) -> str:
     keys = relation.keys
-    inner = boolean_labels(relation, temporary(LABELLED)).select(exp.alias_(_ranked(keys), "_order"))
+    inner = boolean_labels(relation, temporary(labelled)).select(exp.alias_(_ranked(keys), "_order"))
     made = exp.select(
         *(column(k, "n") for k in keys), *(column(c, "n") for c in (ID, CARDINALITY, EVIDENCE, SOFT))
     ).select(f"{_position(f'o.{POSITION} IS NOT NULL')} AS {POSITION}", dialect="duckdb")
     made = made.from_(named(inner.subquery(), "n"))
-    return text(made.join(named(temporary(OLD), "o"), on=_null_safe(keys, "n", "o"), join_type="left"))
+    return text(
+        made.join(named(temporary(old_variables(relation)), "o"), on=_null_safe(keys, "n", "o"), join_type="left")
+    )
 
 
 def _ranked(keys: tuple[str, ...]) -> exp.Expr:
@@ -253,7 +307,11 @@ def _places(relation: Relation) -> str:
     made = exp.select(exp.alias_(column(POSITION, "n"), "_group")).select(f"{place} AS {POSITION}", dialect="duckdb")
     made = made.from_(named(inner.subquery(), "n"))
     return text(
-        made.join(named(domain(OLD_VALUES).subquery(), "o"), on=_null_safe(relation.keys, "n", "o"), join_type="left")
+        made.join(
+            named(domain(old_values(relation)).subquery(), "o"),
+            on=_null_safe(relation.keys, "n", "o"),
+            join_type="left",
+        )
     )
 
 
@@ -270,32 +328,41 @@ def _placed(relation: Relation) -> str:
     )
 
 
-def _writes(relation: Relation) -> tuple[str, ...]:
+def _writes(relation: Relation, had_rows: bool) -> tuple[str, ...]:
     """Statements that put the new variables (and values) in place of the old."""
     keys, name = list(relation.keys), relation.name
     made = []
     parts = [
-        (VARIABLES, OLD, NEW, [*keys, ID, CARDINALITY, EVIDENCE, POSITION, *([] if relation.categories else [SOFT])])
+        (
+            VARIABLES,
+            old_variables(relation),
+            NEW,
+            [*keys, ID, CARDINALITY, EVIDENCE, POSITION, *([] if relation.categories else [SOFT])],
+        )
     ]
     if relation.categories:
         columns = [*keys, *relation.categories, POSITION, VALUE, "_true", "_false", SOFT]
-        parts.append((VALUES, OLD_VALUES, NEW_VALUES, columns))
+        parts.append((VALUES, old_values(relation), NEW_VALUES, columns))
     for within, old, new, columns in parts:
         rowids = exp.select(exp.column("_row")).from_(temporary(old)).subquery()
-        made.append(text(exp.delete(table(name, within), where=exp.In(this=exp.column("rowid"), query=rowids))))
+        if had_rows:
+            made.append(text(exp.delete(table(name, within), where=exp.In(this=exp.column("rowid"), query=rowids))))
         rows = exp.select(*map(column, columns)).from_(temporary(new))
         into = [exp.to_identifier(c, quoted=True) for c in columns]
         made.append(text(exp.insert(rows, table(name, within), columns=into)))
-    gone = exp.select(column(POSITION, "o"), column(CARDINALITY, "o")).from_(named(temporary(OLD), "o"))
+    gone = exp.select(column(POSITION, "o"), column(CARDINALITY, "o")).from_(
+        named(temporary(old_variables(relation)), "o")
+    )
     gone = gone.join(named(temporary(NEW), "n"), on=_same_position(), join_type="anti")
-    made.append(text(exp.insert(gone, "_kb.retired")))
+    if had_rows:
+        made.append(text(exp.insert(gone, "_kb.retired")))
     return tuple(made)
 
 
 def _literals(relation: Relation) -> tuple[str, ...]:
     """Rows that literals can find no more, and new ones; those that keep position and value are in neither."""
     names = [*(c.name for c in relation.columns), POSITION, *([VALUE] if relation.categories else [])]
-    old, new = (OLD_VALUES, NEW_VALUES) if relation.categories else (OLD, NEW)
+    old, new = _tables(relation)
 
     def rows(of: str, but: str, count: int) -> str:
         number = exp.cast(
@@ -308,10 +375,21 @@ def _literals(relation: Relation) -> tuple[str, ...]:
     return rows(old, new, -1), rows(new, old, 1)
 
 
-def _counts(categorical: bool) -> str:
+def _tables(relation: Relation) -> tuple[str, str]:
+    """Where literals found their variables, and where they find them now."""
+    return (old_values(relation), NEW_VALUES) if relation.categories else (old_variables(relation), NEW)
+
+
+def _any_soft(relation: Relation) -> str:
+    made = exp.select(exp.true()).from_(temporary(_tables(relation)[1]))
+    return text(made.where(exp.not_(exp.Is(this=column(SOFT), expression=exp.null()))).limit(1))
+
+
+def _counts(relation: Relation) -> str:
     """How many variables are gone, and whether what soft labels say has changed."""
-    old, new = (OLD_VALUES, NEW_VALUES) if categorical else (OLD, NEW)
-    gone = exp.select(exp.Count(this=exp.Star())).from_(named(temporary(OLD), "o"))
+    categorical = bool(relation.categories)
+    old, new = _tables(relation)
+    gone = exp.select(exp.Count(this=exp.Star())).from_(named(temporary(old_variables(relation)), "o"))
     gone = gone.join(named(temporary(NEW), "n"), on=_same_position(), join_type="anti")
 
     def soft(of: str) -> exp.Select:

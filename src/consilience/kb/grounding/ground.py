@@ -7,7 +7,7 @@ program that changed is grounded from the first step that reads the change.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,17 @@ def _run(store: Store, step: Step, report: GroundReport) -> None:
     with store.transaction():
         n_rows = step.run(report)
         report.seconds[step.name] = time.perf_counter() - start
-        mark(store, step, n_rows, report.seconds[step.name])
+        mark(store, [(step, n_rows)], report.seconds[step.name])
 
 
-def mark(store: Store, step: Step, n_rows: int, seconds: float) -> None:
-    """Note that a step is done."""
-    store.execute(
-        "INSERT OR REPLACE INTO _kb.steps VALUES (?, ?, ?, ?, now()::TIMESTAMP)",
-        [step.name, step.fingerprint, n_rows, seconds],
-    )
+def mark(store: Store, done: Sequence[tuple[Step, int]], seconds: float = 0.0) -> None:
+    """Note that steps are done, and how many rows each has."""
+    if done:
+        store.execute(
+            "INSERT OR REPLACE INTO _kb.steps "
+            "SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[]), ?, now()::TIMESTAMP",
+            [[s.name for s, _ in done], [s.fingerprint for s, _ in done], [n for _, n in done], seconds],
+        )
 
 
 def forget(store: Store, names: set[str]) -> None:

@@ -161,6 +161,11 @@ class Store:
                 f"What was done could not be written: {said(error)}\nFix: see that the disk has room."
             ) from None
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._depth > 0
+
     def execute(self, query: Query, params: Sequence[Any] = ()) -> Any:
         """Run one statement. Errors are DuckDB's own: see `answering`."""
         return self.connection.execute(text(query), list(params))

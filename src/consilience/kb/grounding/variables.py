@@ -229,6 +229,11 @@ def check_ids(store: Store, names: Sequence[str]) -> None:
         made = exp.union(made, exp.select(ID).from_(table(name, VARIABLES)), distinct=False)
     twice = store.one(exp.select(ID).from_(made.subquery("i")).group_by(ID).having("COUNT(*) > 1").limit(1))
     if twice is not None:
-        raise GraphError(
-            f"Two variables have the id {twice}.\nFix: rename a relation of random variables; ids follow its name."
-        )
+        raise same_id(twice)
+
+
+def same_id(found: int) -> GraphError:
+    """The error for two variables with one id."""
+    return GraphError(
+        f"Two variables have the id {found}.\nFix: rename a relation of random variables; ids follow its name."
+    )

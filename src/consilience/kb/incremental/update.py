@@ -138,11 +138,13 @@ class Update:
             np.concatenate([self.old.effective, np.full(n_new, np.inf)]),
         )
         born = np.arange(self.applied.n_before, self.live.n_variables)
-        for v in np.concatenate([born, self.applied.change.evidence_at]).tolist():
-            if self.live.evidence[v] != OPEN:
-                span = slice(int(self.offsets[v]), int(self.offsets[v + 1]))
-                found.probability[span] = np.arange(span.stop - span.start) == self.live.evidence[v]
-                found.engine[v], found.r_hat[v], found.effective[v] = Engine.EVIDENCE, np.nan, np.inf
+        known = np.concatenate([born, self.applied.change.evidence_at])
+        known = known[self.live.evidence[known] != OPEN]
+        width = self.live.cardinality[known].astype(np.int64)
+        ends = np.cumsum(width)
+        found.probability[np.repeat(self.offsets[known] - (ends - width), width) + np.arange(width.sum())] = 0.0
+        found.probability[self.offsets[known] + self.live.evidence[known]] = 1.0
+        found.engine[known], found.r_hat[known], found.effective[known] = Engine.EVIDENCE, np.nan, np.inf
         return found
 
     def facts(self) -> GroupFacts:

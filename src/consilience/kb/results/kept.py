@@ -19,11 +19,16 @@ from consilience.kb.sql.schema import CARDINALITY, EVIDENCE, ID, POSITION, VALUE
 BOOKS = """
 CREATE TABLE IF NOT EXISTS _kb.facts (id UBIGINT, value INTEGER, probability DOUBLE);
 CREATE TABLE IF NOT EXISTS _kb.changes (id UBIGINT, value INTEGER, before DOUBLE, after DOUBLE);
+DELETE FROM _kb.changes;
+"""
+WERE = """
+CREATE OR REPLACE TEMP TABLE "were rows" AS SELECT f.rowid AS place, f.id, f.value, f.probability
+FROM _kb.facts f JOIN (SELECT DISTINCT id FROM "inferred rows" UNION ALL SELECT id FROM "gone rows") n ON n.id = f.id
 """
 COMPARE_TOUCHED = """
-INSERT INTO _kb.changes SELECT n.id, n.value, b.probability, n.probability
-FROM "inferred rows" n LEFT JOIN _kb.facts b ON n.id = b.id AND n.value = b.value
-WHERE b.id IS NULL OR abs(b.probability - n.probability) >= ?
+INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, n.probability
+FROM "inferred rows" n FULL JOIN "were rows" b ON n.id = b.id AND n.value = b.value
+WHERE b.id IS NULL OR n.id IS NULL OR abs(b.probability - n.probability) >= ?
 """
 COMPARE_ALL = """
 INSERT INTO _kb.changes SELECT COALESCE(n.id, b.id), COALESCE(n.value, b.value), b.probability, n.probability
@@ -41,24 +46,32 @@ def keep(
     cardinality: NDArray[np.int32],
     probability: NDArray[np.float64],
     touched: NDArray[np.integer] | None = None,
+    gone: NDArray[np.uint64] | None = None,
 ) -> None:
     """Write marginals, and what changed since the last ones.
 
     ids: (n,), 0 for variables that are gone. probability: a number a value. touched: positions of the variables that
-    were inferred anew, None for all. Cost: the touched variables.
+    were inferred anew, None for all. gone: ids of variables that went since. Cost: one look at the ids of all facts,
+    and the touched variables.
     """
     which = np.arange(len(ids)) if touched is None else np.unique(touched)
     frame = _rows(ids, cardinality, probability, which)
-    with store.transaction():
+    went = pl.DataFrame({"id": gone if gone is not None else np.zeros(0, np.uint64)}, schema={"id": pl.UInt64})
+    if touched is not None and not len(frame) and not len(went):
+        store.execute("DELETE FROM _kb.changes")
+        return
+    with store.transaction(), store.reading(frame, "inferred rows"), store.reading(went, "gone rows"):
         store.execute(BOOKS)
-        with store.reading(frame, "inferred rows"):
-            store.execute("DELETE FROM _kb.changes")
-            store.execute(COMPARE_ALL if touched is None else COMPARE_TOUCHED, [LEAST])
-            if touched is None:
-                store.execute("DELETE FROM _kb.facts")
-            else:
-                store.execute('DELETE FROM _kb.facts USING "inferred rows" n WHERE facts.id = n.id')
-            store.execute('INSERT INTO _kb.facts SELECT id, value, probability FROM "inferred rows"')
+        if touched is None:
+            store.execute(COMPARE_ALL, [LEAST])
+            store.execute("DELETE FROM _kb.facts")
+        else:
+            n_were = int(store.one(WERE))
+            store.execute(COMPARE_TOUCHED, [LEAST])
+            if n_were:
+                store.execute('DELETE FROM _kb.facts WHERE rowid IN (SELECT place FROM "were rows")')
+            store.execute('DROP TABLE "were rows"')
+        store.execute('INSERT INTO _kb.facts SELECT id, value, probability FROM "inferred rows"')
 
 
 def _rows(

@@ -2,11 +2,11 @@
 
 A change of a relation is a table of rows with signed counts. Counts are linear in each atom of a body, so the change of
 a join of k atoms is a sum of k joins, in which atom i reads its change, those before it their relations after the
-change and those behind it their relations before it. The relations in the database are those after the change; before
-it they were what they are now less the change, which a union says without a copy.
+change and those behind it their relations before it. The relations in the database are those after the change. Before
+it they were the rows that no one wrote since, and those the change took out: no row is read that is then taken back.
 
 Source: Gupta, Mumick & Subrahmanian 1993 (counting); the order of old and new is that of DeepDive's delta deriver.
-Departs: what was before is a union with the negated change, so that only changes are written.
+Departs: what was before is told by row numbers, so that only changes are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import Read, Source, column, current, table
 from consilience.kb.sql.expressions import has_aggregate
 from consilience.kb.sql.rules import literal_source
-from consilience.kb.sql.schema import CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
+from consilience.kb.sql.schema import BASE, CHANGES, COUNT, POSITION, VALUE, Schema, atoms_of
+
+WRITTEN_NOW = 2**50  # rows that the transaction under way wrote have numbers from here on, until it is committed
 
 
 def change_table(name: str) -> exp.Table:
@@ -33,12 +35,46 @@ def literal_change_table(name: str) -> exp.Table:
     return table(f"change of variables {name}", CHANGES)
 
 
+def stands_in(schema: Schema, name: str) -> str:
+    """The schema of the table with a relation's rows: what only base rows make is a view of those."""
+    return "main" if schema.is_derived(name) or schema.is_variable(name) else BASE
+
+
+def taken_out(schema: str, name: str) -> str:
+    """Name of the temporary table of rows that a change took out of a table, with the counts they had."""
+    return f"hits {schema} {name}"
+
+
+def old_variables(relation: tree.Relation) -> str:
+    """The same of the table of a relation's variables."""
+    return f"old variables {relation.name}"
+
+
+def old_values(relation: tree.Relation) -> str:
+    """The same of the table of the values of categorical variables."""
+    return f"old values {relation.name}"
+
+
 @dataclass(frozen=True)
 class Changed:
-    """What changed: relations as bodies read them, and variable relations as literals of inference rules do."""
+    """What changed: relations as bodies read them, and variable relations as literals of inference rules do.
 
-    relations: frozenset[str]
-    variables: frozenset[str]
+    lost_rows, lost_variables: those among them of which rows were taken out, or put in again with another count.
+    """
+
+    relations: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    lost_rows: frozenset[str] = frozenset()
+    lost_variables: frozenset[str] = frozenset()
+
+    def seen_by(self, relations: set[str], variables: set[str]) -> Changed:
+        """What of it concerns some relations in bodies, and some in literals."""
+        return Changed(
+            self.relations & relations,
+            self.variables & variables,
+            self.lost_rows & relations,
+            self.lost_variables & variables,
+        )
 
 
 def changed_source(source: Source, change: exp.Table) -> Source:
@@ -46,21 +82,46 @@ def changed_source(source: Source, change: exp.Table) -> Source:
     return Source(change, source.columns, source.types, counted=True)
 
 
-def before(source: Source, change: exp.Table, more: Sequence[str] = ()) -> Source:
-    """A source as it was before the change. more: columns it has beside its relation's."""
-    names = [*source.columns, *more]
-    now = exp.select(*(column(n, "now") for n in names))
-    count: exp.Expr = column(COUNT, "now") if source.counted else exp.cast(exp.Literal.number(1), "bigint")
-    now = now.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(source.table.copy(), "now"))
-    less = exp.select(*(column(n, "less") for n in names))
-    less = less.select(exp.alias_(exp.Neg(this=column(COUNT, "less")), COUNT, quoted=True))
-    less = less.from_(_named(change.copy(), "less"))
-    both = exp.union(now, less, distinct=False, copy=False)
-    return Source(both.subquery(), source.columns, source.types, counted=True)
+@dataclass(frozen=True)
+class _Rows:
+    """Where rows of a source stand, now and before. lost: rows taken out of `stands`. more: columns beside its own."""
+
+    source: Source
+    stands: exp.Expr
+    lost: exp.Table | None
+    more: tuple[str, ...]
+
+    def before(self, *, only_lost: bool) -> Source:
+        """As it was; only_lost: but for the rows that are there still."""
+        parts = [] if only_lost else [self._of(self.stands, "now").where(_written(exp.LT, "now"))]
+        parts += [] if self.lost is None else [self._of(self.lost, "lost")]
+        both: exp.Query = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False, copy=False)
+        return self._read(both)
+
+    def new(self) -> Source:
+        """Rows that were written since."""
+        return self._read(self._of(self.stands, "new").where(_written(exp.GTE, "new")))
+
+    def _read(self, rows: exp.Query) -> Source:
+        return Source(rows.subquery(), self.source.columns, self.source.types, counted=True)
+
+    def _of(self, table: exp.Expr, alias: str) -> exp.Select:
+        source = self.source
+        made = exp.select(*(column(n, alias) for n in (*source.columns, *self.more)))
+        count: exp.Expr = column(COUNT, alias) if source.counted else exp.cast(exp.Literal.number(1), "bigint")
+        return made.select(exp.alias_(count, COUNT, quoted=True)).from_(_named(table.copy(), alias))
+
+
+def _written(comparison: type[exp.Binary], alias: str) -> exp.Expr:
+    return comparison(this=exp.column("rowid", alias), expression=exp.Literal.number(WRITTEN_NOW))
 
 
 def _named(source: exp.Expr, alias: str) -> exp.Expr:
     return exp.alias_(source, alias, table=True, quoted=True)
+
+
+def _lost(name: str) -> exp.Table:
+    return table(name, CHANGES)
 
 
 def terms(atoms: Sequence[tree.Atom], n_body: int, changed: Changed) -> list[int]:
@@ -68,22 +129,39 @@ def terms(atoms: Sequence[tree.Atom], n_body: int, changed: Changed) -> list[int
     return [i for i, a in enumerate(atoms) if a.relation in (changed.relations if i < n_body else changed.variables)]
 
 
-def readers(schema: Schema, term: int, changed: Changed) -> tuple[Read, Callable[[int, tree.Atom], Source]]:
-    """What body atoms and literals read where atom `term` reads its change."""
+def readers(
+    schema: Schema, term: int, changed: Changed, only: frozenset[int] = frozenset()
+) -> tuple[Read, Callable[[int, tree.Atom], Source]]:
+    """What body atoms and literals read where atom `term` reads its change.
+
+    only: atoms of which no row is needed that was there before and is still.
+    """
     now = current(schema)
 
-    def choose(i: int, source: Source, change: exp.Table, has_changed: bool, more: Sequence[str]) -> Source:
-        if not has_changed or i < term:
-            return source
-        return changed_source(source, change) if i == term else before(source, change, more)
+    def chosen(i: int, rows: _Rows, change: exp.Table) -> Source:
+        if i == term:
+            return changed_source(rows.source, change)
+        if i > term:
+            return rows.before(only_lost=i in only)
+        return rows.new() if i in only else rows.source
 
     def read(i: int, atom: tree.Atom) -> Source:
-        return choose(i, now(i, atom), change_table(atom.relation), atom.relation in changed.relations, ())
+        name, source = atom.relation, now(i, atom)
+        if name not in changed.relations:
+            return source
+        stands = stands_in(schema, name)
+        lost = _lost(taken_out(stands, name)) if name in changed.lost_rows else None
+        return chosen(i, _Rows(source, table(name, stands), lost, ()), change_table(name))
 
     def read_literal(i: int, atom: tree.Atom) -> Source:
-        more = (POSITION, VALUE) if schema.relation(atom.relation).categories else (POSITION,)
-        source = literal_source(schema, atom)
-        return choose(i, source, literal_change_table(atom.relation), atom.relation in changed.variables, more)
+        name, source = atom.relation, literal_source(schema, atom)
+        if name not in changed.variables:
+            return source
+        relation = schema.relation(name)
+        more = (POSITION, VALUE) if relation.categories else (POSITION,)
+        old = old_values(relation) if relation.categories else old_variables(relation)
+        lost = _lost(old) if name in changed.lost_variables else None
+        return chosen(i, _Rows(source, source.table, lost, more), literal_change_table(name))
 
     return read, read_literal
 

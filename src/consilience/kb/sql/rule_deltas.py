@@ -15,6 +15,7 @@ from consilience.kb.language import tree
 from consilience.kb.sql.bodies import column, current, joined, selected
 from consilience.kb.sql.deltas import Changed, aggregates, before_all, readers, terms
 from consilience.kb.sql.groups import Head, group_keys, groups_query, touched_groups
+from consilience.kb.sql.islands import Apart, Meeting, Reading, meeting_query, only_changed, origins, unmatched_query
 from consilience.kb.sql.rules import BOOLEAN, DOUBLE, grounding_query, input_columns, rule_atoms
 from consilience.kb.sql.schema import CHANGES, COUNT, LABEL, PROBABILITY, Schema, atoms_of, data_type
 
@@ -46,26 +47,28 @@ class RuleDeltas:
     schema: Schema
     made: dict[object, object] = field(default_factory=dict)
 
-    def term_queries(self, number: int, body: int, changed: Changed) -> list[str]:
+    def term_queries(self, number: int, body: int, changed: Changed, is_apart: Apart) -> list[str]:
         """What a body of a derivation, call or supervision gains and loses, term by term."""
-        key = ("terms", number, body, self._seen(number, body, changed))
+        needed = self._terms(number, body, changed, is_apart)
+        key = ("terms", number, body, self._seen(number, body, changed), needed)
         if key not in self.made:
             rule = self.schema.program.rules[number]
             found = []
-            for term in self._terms(rule, body, changed):
-                read, _ = readers(self.schema, term, changed)
+            for term, only in needed:
+                read, _ = readers(self.schema, term, changed, only)
                 found.append(selected(joined(rule.bodies[body], read), head_of(self.schema, rule)).sql("duckdb"))
             self.made[key] = found
         return self.made[key]  # type: ignore[return-value]
 
-    def touched(self, number: int, body: int, changed: Changed) -> str | None:
+    def touched(self, number: int, body: int, changed: Changed, is_apart: Apart) -> str | None:
         """Keys of the groups of an aggregate that a change touches; None if it reads nothing that changed."""
-        key = ("touched", number, body, self._seen(number, body, changed))
+        needed = self._terms(number, body, changed, is_apart)
+        key = ("touched", number, body, self._seen(number, body, changed), needed)
         if key not in self.made:
             rule = self.schema.program.rules[number]
             found = []
-            for term in self._terms(rule, body, changed):
-                read, _ = readers(self.schema, term, changed)
+            for term, only in needed:
+                read, _ = readers(self.schema, term, changed, only)
                 found.append(touched_groups(head_of(self.schema, rule), rule.bodies[body], read).sql("duckdb"))
             self.made[key] = " UNION ".join(found) if found else None
         return self.made[key]  # type: ignore[return-value]
@@ -84,16 +87,17 @@ class RuleDeltas:
             self.made[key] = (now.sql("duckdb"), negated(was, [n for n, _, _ in head]).sql("duckdb"))
         return self.made[key]  # type: ignore[return-value]
 
-    def grounding_queries(self, number: int, body: int, changed: Changed) -> list[str]:
+    def grounding_queries(self, number: int, body: int, changed: Changed, is_apart: Apart) -> list[str]:
         """Groundings that one body of an inference rule (-1: that of a rule without) gains and loses."""
-        key = ("groundings", number, body, self._seen(number, body, changed))
+        needed = self._terms(number, body, changed, is_apart)
+        key = ("groundings", number, body, self._seen(number, body, changed), needed)
         if key not in self.made:
             rule = self.schema.program.rules[number]
             assert isinstance(rule, tree.Inference)
             parts = rule.bodies[body] if rule.bodies else ()
             found = []
-            for term in self._terms(rule, body, changed):
-                read, read_literal = readers(self.schema, term, changed)
+            for term, only in needed:
+                read, read_literal = readers(self.schema, term, changed, only)
                 query = grounding_query(self.schema, rule, read, read_literal, [parts])
                 found.append(query.sql("duckdb"))
             self.made[key] = found
@@ -110,9 +114,37 @@ class RuleDeltas:
             return False
         return aggregates([e for _, e, _ in head_of(self.schema, rule)])
 
-    def _terms(self, rule: tree.Rule, body: int, changed: Changed) -> list[int]:
+    def meeting(self, meeting: Meeting) -> str:
+        """A query that gives a row if old rows meet a change."""
+        if meeting not in self.made:
+            self.made[meeting] = meeting_query(self.schema, meeting).sql("duckdb")
+        return self.made[meeting]  # type: ignore[return-value]
+
+    def unmatched(self, part: Reading, whole: Reading) -> str:
+        """A query that gives a row if one change has values that another has not."""
+        if (part, whole) not in self.made:
+            self.made[part, whole] = unmatched_query(self.schema, part, whole).sql("duckdb")
+        return self.made[part, whole]  # type: ignore[return-value]
+
+    def origins(self, reading: Reading, loaded: frozenset[str]) -> frozenset[Reading] | None:
+        """Base relations that have all the values of a reading; None if not known."""
+        key = ("origins", reading, loaded)
+        if key not in self.made:
+            self.made[key] = origins(self.schema, reading.relation, reading.columns, loaded)
+        return self.made[key]  # type: ignore[return-value]
+
+    def _terms(
+        self, number: int, body: int, changed: Changed, is_apart: Apart
+    ) -> tuple[tuple[int, frozenset[int]], ...]:
+        """Terms that may give something, each with the atoms that need no old rows in it."""
+        rule = self.schema.program.rules[number]
         parts = rule.bodies[body] if rule.bodies else ()
-        return terms(rule_atoms(rule, parts), len(atoms_of(parts)), changed)
+        found = []
+        for term in terms(rule_atoms(rule, parts), len(atoms_of(parts)), changed):
+            only = only_changed(self.schema, rule, parts, term, changed, is_apart)
+            if only is not None:
+                found.append((term, only))
+        return tuple(found)
 
     def _seen(self, number: int, body: int, changed: Changed) -> Changed:
         """What of a change a body can see."""
@@ -120,7 +152,7 @@ class RuleDeltas:
         parts = rule.bodies[body] if rule.bodies else ()
         inside = {a.relation for a in atoms_of(parts)}
         heads = {x.atom.relation for x in rule.literals} if isinstance(rule, tree.Inference) else set()
-        return Changed(changed.relations & inside, changed.variables & heads)
+        return changed.seen_by(inside, heads)
 
 
 def negated(query: exp.Query, columns: Sequence[str]) -> exp.Select:
