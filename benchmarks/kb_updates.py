@@ -3,8 +3,11 @@
     python benchmarks/kb_updates.py                # errors on graphs of 12 variables, then cost as graphs grow
     python benchmarks/kb_updates.py --only error   # or --only cost
 
-Graphs and changes are random by the seed. The error of one update is the largest of any marginal; a line has its mean
-over updates that leave an error of .3 or more if nothing is done (at scale .2 no change does: all are counted there).
+Graphs and updates are random by the seed; two kinds of updates, at three scales (standard deviation of weights):
+`new factors`: two unary factors, a pair and a disjunction come, and one factor goes; `moved weights`: eight factors that
+are there get another weight, the old one and a normal number. The error of one update is the largest of any marginal; a
+line has its mean over updates with its standard error. At scales 1 and 3 only updates that leave an error of .3 or more
+if nothing is done count; at .2 no change does, and all count. 2,000 worlds are stored if a line says nothing else.
 CPU seconds are without compiling and without making what is stored, which has its own column.
 """
 
@@ -34,6 +37,7 @@ from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_
 SEED = 0
 N = 12
 N_SAMPLES = 2000
+MOVED = 8
 NOT_UPDATED_ERRS = 0.3
 NOTHING_EXACT = Limits(worlds=1, factor_worlds=1, table=1, tables=1, junction_variables=0)
 BARS = {
@@ -44,7 +48,8 @@ BARS = {
     "auto": 0.03,
     "auto, nothing exact": 0.03,
 }
-COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "bar", "held",
+MEASURED = (*BARS, "importance, never annealed")
+COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "± s.e.", "bar", "held", "annealed",
            "acceptance", "effective", "CPU s", "full run s", "times faster", "material s", "peak MB")  # fmt: skip
 EQUAL, IS_TRUE, IMPLY, OR = FactorFunction.EQUAL, FactorFunction.IS_TRUE, FactorFunction.IMPLY, FactorFunction.OR
 
@@ -63,7 +68,7 @@ def small(seed: int) -> tuple[FactorGraph, np.ndarray]:
     return FactorGraph.of([2] * N, factors), rng.normal(0, 0.5, len(factors))
 
 
-def random_update(graph: FactorGraph, seed: int, scale: float) -> GraphChange:
+def new_factors(graph: FactorGraph, weights: np.ndarray, seed: int, scale: float) -> GraphChange:
     """Two unary factors, a pair and a disjunction come, with weights of sd `scale`; a factor goes."""
     rng = np.random.default_rng([SEED, seed, 1])
     kinds = [(IS_TRUE, 1), (IS_TRUE, 1), (EQUAL, 2), (OR, 2)]
@@ -78,6 +83,16 @@ def random_update(graph: FactorGraph, seed: int, scale: float) -> GraphChange:
         weight_is_fixed=[False] * len(kinds),
         weight_to={w + i: float(rng.normal(0, scale)) for i in range(len(kinds))},
     )
+
+
+def moved_weights(graph: FactorGraph, weights: np.ndarray, seed: int, scale: float) -> GraphChange:
+    """Eight factors get another weight: the old one and a normal number of sd `scale`."""
+    rng = np.random.default_rng([SEED, seed, 4])
+    moved = rng.choice(graph.n_weights, MOVED, replace=False)
+    return GraphChange.of(weight_to={int(w): float(weights[w] + rng.normal(0, scale)) for w in moved})
+
+
+UPDATES = {"new factors": new_factors, "moved weights": moved_weights}
 
 
 def energy(graph: FactorGraph, weights: np.ndarray, worlds: np.ndarray) -> np.ndarray:
@@ -98,8 +113,7 @@ def per_variable(
     graph: FactorGraph, weights: np.ndarray, after: FactorGraph, weights_after: np.ndarray, seed: int
 ) -> np.ndarray:
     """The published sampler, for comparison: each variable of a proposed world accepted by itself, which is biased."""
-    variables, worlds = drawn(graph, weights, N_SAMPLES, seed=seed)
-    worlds = worlds[np.argsort(variables)]
+    worlds = drawn(graph, weights, N_SAMPLES, seed=seed).values(np.arange(N))
     rng = np.random.default_rng([seed, 2])
     state, ones = worlds[:, 0].copy(), np.zeros(N)
     for proposal in worlds.T:
@@ -116,56 +130,63 @@ def per_variable(
 
 def error_lines(n_updates: int) -> list[dict[str, Any]]:
     lines = []
-    for scale in (0.2, 1.0, 3.0):
-        found: dict[str, list[tuple[float, float, float, float]]] = {}
+    for kind, scale in ((kind, scale) for kind in UPDATES for scale in (0.2, 1.0, 3.0)):
+        found: dict[str, list[tuple[float, ...]]] = {}
         seed, counted = 0, 0
         while counted < n_updates:
-            counted += one_update(seed, scale, found)
+            counted += one_update(kind, seed, scale, found)
             seed += 1
         for strategy, rows in found.items():
-            error, acceptance, effective, cpu = np.array(rows).mean(axis=0)
+            values = np.array(rows)
+            error, acceptance, effective, cpu, annealed = (
+                float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else np.nan
+                for column in values.T
+            )
             bar = BARS.get(strategy)
             lines.append(
                 {
-                    "what": f"update of scale {scale:g}",
+                    "what": f"{kind}, scale {scale:g}",
                     "variables": N,
                     "factors": 34,
                     "updates": len(rows),
                     "strategy": strategy,
-                    "error": float(error),
+                    "error": error,
+                    "standard_error": float(values[:, 0].std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else None,
                     "bar": bar,
                     "held": None if bar is None else bool(error <= bar),
-                    "acceptance": float(acceptance),
-                    "effective": float(effective),
-                    "cpu_s": float(cpu),
+                    "annealed": annealed,
+                    "acceptance": acceptance,
+                    "effective": effective,
+                    "cpu_s": cpu,
                 }
             )
     return lines
 
 
-def one_update(seed: int, scale: float, found: dict[str, list[tuple[float, float, float, float]]]) -> bool:
+def one_update(kind: str, seed: int, scale: float, found: dict[str, list[tuple[float, ...]]]) -> bool:
     """Errors of every strategy on one update, put into found; False if the update changes too little to count."""
     graph, weights = small(seed)
-    change = random_update(graph, seed, scale)
+    change = UPDATES[kind](graph, weights, seed, scale)
     after, weights_after = changed(graph, weights, change)
     old, truth = infer(graph, weights).marginals, infer(after, weights_after).marginals.probability
     nothing = float(np.abs(old.probability - truth).max())
     if scale >= 1 and nothing < NOT_UPDATED_ERRS:
         return False
     nan = float("nan")
-    found.setdefault("no update", []).append((nothing, nan, nan, nan))
+    found.setdefault("no update", []).append((nothing, nan, nan, nan, nan))
     started = time.process_time()
     biased = per_variable(graph, weights, after, weights_after, seed)
     cpu = time.process_time() - started
     found.setdefault("metropolis per variable (published)", []).append(
-        (float(np.abs(biased - truth).max()), nan, nan, cpu)
+        (float(np.abs(biased - truth).max()), nan, nan, cpu, nan)
     )
     material = materialise(graph, weights, n_samples=N_SAMPLES, seed=seed)
     many = materialise(graph, weights, n_samples=20_000, seed=seed, variational_up_to=0)
-    for name in ("metropolis", "importance", "importance, 20,000 worlds", "variational", "auto", "auto, nothing exact"):
+    for name in MEASURED:
         strategy = name.split(",")[0]
         exact = Limits() if strategy in ("variational",) or name == "auto" else NOTHING_EXACT
-        settings = UpdateSettings(limits=exact, n_worlds=N_SAMPLES)
+        least = 0.0 if name == "importance, never annealed" else UpdateSettings().least_effective
+        settings = UpdateSettings(limits=exact, least_effective=least)
         stored = many if name == "importance, 20,000 worlds" else material
         mine = Material(stored.worlds, stored.fresh.copy(), stored.approximation)
         live = LiveGraph(graph)
@@ -182,6 +203,7 @@ def one_update(seed: int, scale: float, found: dict[str, list[tuple[float, float
                 float(np.mean(acceptance)) if acceptance else nan,
                 float(effective.min()) if len(effective) else nan,
                 cpu,
+                float(max((line.steps for line in report.lines), default=0) > 0),
             )
         )
     return True
@@ -277,7 +299,8 @@ def shown(line: dict[str, Any]) -> list[str]:
     held = line.get("held")
     return [
         line["what"], f"{line['variables']:,}", f"{line['factors']:,}", str(line["updates"]), line["strategy"],
-        number("error", ".3f"), number("bar", ".2f"), NOT_KNOWN if held is None else ("yes" if held else "no"),
+        number("error", ".4f"), number("standard_error", ".4f"), number("bar", ".2f"),
+        NOT_KNOWN if held is None else ("yes" if held else "no"), number("annealed", ".0%"),
         number("acceptance", ".2f"), number("effective", ".0f"), number("cpu_s", ".4f"), number("full_s", ".3f"),
         number("times", ".0f"), number("material_s", ".2f"), number("peak_mb", ".0f"),
     ]  # fmt: skip

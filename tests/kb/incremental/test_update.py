@@ -82,7 +82,7 @@ def test_stored_worlds_reweighted_are_near(strategy, kind):
 
 
 def test_sampling_anew_is_near():
-    settings = UpdateSettings(n_worlds=4000, limits=NOTHING_EXACT.limits)
+    settings = UpdateSettings(epochs=2000, least_effective=4000, limits=NOTHING_EXACT.limits)
     found = [error_of(seed, "gibbs", largest=3, n_samples=50, settings=settings) for seed in range(4)]
     assert np.mean([f[0] for f in found]) < 0.03
     assert (found[0][2].engine == Engine.GIBBS).any()
