@@ -4,11 +4,11 @@
     python benchmarks/kb_updates.py --only error   # or --only cost
 
 Graphs and updates are random by the seed; two kinds of updates, at three scales (standard deviation of weights):
-`new factors`: two unary factors, a pair and a disjunction come, and one factor goes; `moved weights`: eight factors that
-are there get another weight, the old one and a normal number. The error of one update is the largest of any marginal; a
-line has its mean over updates with its standard error. At scales 1 and 3 only updates that leave an error of .3 or more
-if nothing is done count; at .2 no change does, and all count. 2,000 worlds are stored if a line says nothing else.
-CPU seconds are without compiling and without making what is stored, which has its own column.
+`new factors`: two unary factors, a pair and a disjunction come, and one factor goes; `moved weights`: eight factors
+that are there get another weight, the old one and a normal number. The error of one update is the largest of any
+marginal; a line has its mean over updates with its standard error. At scales 1 and 3 only updates that leave an error
+of .3 or more if nothing is done count; at .2 hardly a change does, and all count. 2,000 worlds are stored if a line
+says nothing else. CPU seconds are without compiling and without making what is stored, which has its own column.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ BARS = {
     "auto, nothing exact": 0.03,
 }
 MEASURED = (*BARS, "importance, never annealed")
-COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "± s.e.", "bar", "held", "annealed",
-           "acceptance", "effective", "CPU s", "full run s", "times faster", "material s", "peak MB")  # fmt: skip
+COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "± s.e.", "bar", "held",
+           "annealed", "acceptance", "effective", "CPU s", "full run s", "times faster", "material s",
+           "peak MB")  # fmt: skip
 EQUAL, IS_TRUE, IMPLY, OR = FactorFunction.EQUAL, FactorFunction.IS_TRUE, FactorFunction.IMPLY, FactorFunction.OR
 
 

@@ -37,7 +37,7 @@ from consilience.kb.inference.marginals import Engine, Marginals
 from consilience.kb.inference.structure import State, Structure, potentials, prepare
 
 WORTH = 0.5  # share of their number that worlds are still worth after a step
-STEP_SWEEPS = 1
+STEP_SWEEPS = 2
 LAST_SWEEPS = 4  # under the distribution after; their probabilities are averaged
 MOST_STEPS = 200
 BATCHES = 16  # of stored worlds, from which precision is told
@@ -150,7 +150,7 @@ def annealed(bridge: Bridge, values: NDArray[np.int32], *, seed: int, accept: bo
 
     values: (group's variables, N), anything where not known. accept: let the last step accept or reject whole worlds
     (joint independence Metropolis-Hastings) instead of weighting them. Deterministic by seed.
-    O((steps + 4) * N * literals of the group); 2 bytes a variable and world.
+    O((2 * steps + 4) * N * literals of the group); 2 bytes a variable and world.
     """
     structure = prepare(bridge.graph)
     rng = generator(seed, 15)

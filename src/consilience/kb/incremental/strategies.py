@@ -98,7 +98,7 @@ class Strategies:
         enough = worth >= min(t.settings.least_effective, log_w.shape[1] / 2)
         if enough.any():
             self._in_one_step(which, enough, how, log_w, d.variables, values)
-        return np.array([g for g in which[~enough].tolist() if not (anneal and self._anneal(g, how))], np.int64)
+        return np.array([g for g in which[~enough].tolist() if not (anneal and self.anneal(g, how))], np.int64)
 
     def _in_one_step(
         self,
@@ -144,8 +144,16 @@ class Strategies:
         probability[np.repeat(was, t.live.cardinality[variables])] = old.probability[_spans(t.offsets, variables[was])]
         return Known(probability, np.where(np.isnan(draws), 0.0, draws))
 
-    def _anneal(self, g: int, how: Strategy) -> bool:
-        """One group; whether its worlds could be led to the graph after."""
+    def worst_r_hat(self) -> NDArray[np.float64]:
+        """(groups,): of a group's sampled variables; 1 if there is none."""
+        t = self.touched
+        r_hat = self.marginals.r_hat[t.groups.variables]
+        worst = np.ones(len(t.groups))
+        np.maximum.at(worst, t.groups.label, np.where(np.isnan(r_hat), 1.0, r_hat))
+        return worst
+
+    def anneal(self, g: int, how: Strategy) -> bool:
+        """One group by its stored worlds, annealed; whether these could be led to the graph after."""
         t = self.touched
         which = np.array([g])
         variables = t.variables_of(which)

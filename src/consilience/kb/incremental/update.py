@@ -20,6 +20,7 @@ from consilience.kb.incremental.material import Material
 from consilience.kb.incremental.report import Clock, StrategyLine, UpdateReport
 from consilience.kb.incremental.strategies import Strategies
 from consilience.kb.incremental.touched import Touched
+from consilience.kb.inference.ladder import R_HAT_BAR
 from consilience.kb.inference.marginals import Marginals
 
 
@@ -57,10 +58,13 @@ def update_marginals(
     clock.stage("apply")
     touched = Touched(live, applied, weights, old, material, settings, seed)
     clock.stage("find what is touched")
-    choices = choose(touched.facts(), settings, n_open=touched.n_open, wanted=strategy)
+    facts = touched.facts()
+    choices = choose(facts, settings, n_open=touched.n_open, wanted=strategy)
     clock.stage("choose")
     strategies = Strategies(touched)
     choices = _carried_out(strategies, choices, anneal=strategy != "auto")
+    if strategy == "auto":
+        choices = _where_chains_disagree(strategies, choices, facts.stored)
     clock.stage("infer")
     variables = touched.groups.variables
     if material is not None:
@@ -107,6 +111,17 @@ def _carried_out(strategies: Strategies, choices: list[Choice], *, anneal: bool)
         strategies.variational(by[Strategy.VARIATIONAL])
     if len(by[Strategy.EXACT]) or len(by[Strategy.GIBBS]):
         strategies.local(by[Strategy.EXACT], by[Strategy.GIBBS])
+    return done
+
+
+def _where_chains_disagree(strategies: Strategies, choices: list[Choice], stored: NDArray[np.bool_]) -> list[Choice]:
+    """Sampled anew, a group of several modes is not mixed; worlds that were stored, and led to the change, may be."""
+    done = list(choices)
+    worst = strategies.worst_r_hat()
+    for g in np.flatnonzero(stored & (worst > R_HAT_BAR)).tolist():
+        if choices[g].strategy in (Strategy.GIBBS, Strategy.FULL) and strategies.anneal(g, Strategy.IMPORTANCE):
+            why = f"{choices[g].because}; chains disagreed (R-hat over {R_HAT_BAR:g}), so stored worlds were annealed"
+            done[g] = Choice(Strategy.IMPORTANCE, why)
     return done
 
 
