@@ -117,32 +117,34 @@ def reweighted(
     _tally(worlds, shares, label, offsets, weighted, squares, counts)
     of = np.repeat(np.arange(len(cardinality)), cardinality)
     frequency = counts / n
-    trust = np.where(np.isinf(known.draws), 1.0, known.draws / (np.where(np.isinf(known.draws), 0, known.draws) + n))
-    aim = frequency + trust[of] * (known.probability - frequency)
+    share_known = 1.0 - n / (n + known.draws[of])  # 1 if exact
+    aim = frequency + share_known * (known.probability - frequency)
     mean_weight = np.where(counts > 0, weighted / np.where(counts > 0, frequency, 1.0), 1.0)
-    p = np.where(trust[of] > 0, aim * mean_weight, weighted)
-    p /= np.add.reduceat(p, offsets[:-1])[of] if len(of) else 1.0
-    return p, _worth(p, frequency, trust[of], n, squares, np.add.reduceat(squares, offsets[:-1])[of], offsets)
+    p = np.where(share_known > 0, aim * mean_weight, weighted)
+    p = np.where(_total(p, offsets) > 0, p, weighted)  # worlds only of values that were held to be impossible
+    p /= _total(p, offsets)
+    log_odds = _noise(counts, weighted, squares) + _noise(
+        n - counts, 1.0 - weighted, _total(squares, offsets) - squares
+    )
+    log_odds += np.where(aim * (1 - aim) > 0, 1.0 / np.maximum((n + known.draws[of]) * aim * (1 - aim), 1e-300), 0.0)
+    spread = p * (1 - p)
+    worth = np.where(spread * log_odds > 0, 1.0 / np.where(spread * log_odds > 0, spread * log_odds, 1.0), np.inf)
+    return p, np.minimum.reduceat(worth, offsets[:-1])
 
 
-def _worth(
-    p: NDArray[np.float64],
-    frequency: NDArray[np.float64],
-    trust: NDArray[np.float64],
-    n: int,
-    squares: NDArray[np.float64],
-    all_squares: NDArray[np.float64],
-    offsets: NDArray[np.int64],
+def _total(x: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(values,) the sum over all values of the same variable."""
+    return np.repeat(np.add.reduceat(x, offsets[:-1]), np.diff(offsets))
+
+
+def _noise(
+    counts: NDArray[np.float64], weighted: NDArray[np.float64], squares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(m,) p (1 - p) by its variance to first order in the weights, the worst of a variable's values.
-
-    squares: (values,) sums of squared shares of the worlds with each value.
-    """
-    spread, before = p * (1 - p), frequency * (1 - frequency)
-    variance = (1 - p) ** 2 * squares + p**2 * (all_squares - squares)
-    variance -= np.where(before > 0, trust * spread**2 / np.where(before > 0, before, 1.0) / n, 0.0)
-    worth = np.where(spread > 0, spread / np.maximum(variance, 1e-12), np.inf)
-    return np.minimum.reduceat(worth, offsets[:-1])
+    """Squared relative standard error of the mean weight of some worlds: how many, sums of shares and their squares."""
+    some = (counts > 0) & (weighted > 1e-12)
+    return np.where(
+        some, np.maximum(squares / np.where(some, weighted, 1.0) ** 2 - 1 / np.maximum(counts, 1), 0.0), 0.0
+    )
 
 
 @compiled
