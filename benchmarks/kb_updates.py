@@ -49,7 +49,7 @@ BARS = {
     "auto": 0.03,
     "auto, nothing exact": 0.03,
 }
-MEASURED = (*BARS, "importance, never annealed")
+MEASURED = (*BARS, "importance, never annealed", "metropolis, never annealed")
 COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "± s.e.", "bar", "held",
            "annealed", "acceptance", "effective", "CPU s", "full run s", "times faster", "material s",
            "peak MB")  # fmt: skip
@@ -187,7 +187,7 @@ def one_update(kind: str, seed: int, scale: float, found: dict[str, list[tuple[f
     for name in MEASURED:
         strategy = name.split(",")[0]
         exact = Limits() if strategy in ("variational",) or name == "auto" else NOTHING_EXACT
-        least = 0.0 if name == "importance, never annealed" else UpdateSettings().least_effective
+        least = 0.0 if "never annealed" in name else UpdateSettings().least_effective
         settings = UpdateSettings(limits=exact, least_effective=least)
         stored = many if name == "importance, 20,000 worlds" else material
         mine = Material(stored.worlds, stored.fresh.copy(), stored.approximation)

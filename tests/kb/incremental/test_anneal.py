@@ -128,3 +128,23 @@ def test_systematic_resampling_takes_each_as_often_as_its_share_up_to_one(seed):
     shares = rng.dirichlet(np.full(50, 0.2))
     counts = np.bincount(systematic(shares, rng.random()), minlength=50)
     assert counts.sum() == 50 and (np.abs(counts - 50 * shares) < 1).all()
+
+
+def test_what_is_too_large_to_anneal_is_sampled_anew_and_says_so(monkeypatch):
+    monkeypatch.setattr("consilience.kb.incremental.strategies.MOST_STATES", 100)
+    graph, weights = ring(8, 0.2)
+    found, report, truth = updated(graph, weights, GraphChange.of(weight_to={1: -2.0}))
+    assert report.groups_by("gibbs") == 1 and "too large to anneal" in report.lines[0].because
+    assert np.abs(found.probability - truth).max() < 0.04
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 5, 40])
+def test_few_worlds_are_no_trouble(n_samples):
+    graph, weights = ring(8, 0.2)
+    material = materialise(graph, weights, n_samples=n_samples, variational_up_to=0)
+    old = infer(graph, weights).marginals
+    change, settings = GraphChange.of(weight_to={1: -2.0}), UpdateSettings(limits=NOTHING_EXACT)
+    found, _ = update_marginals(
+        LiveGraph(graph), weights, change, old, material, strategy="importance", settings=settings
+    )
+    assert np.allclose(found.probability.reshape(-1, 2).sum(axis=1), 1)

@@ -183,6 +183,8 @@ def test_spent_worlds_are_not_used_again():
 
 
 def test_what_is_not_material_is_refused(tmp_path):
+    with pytest.raises(GraphError, match="-1 worlds"):
+        materialise(*small(1), n_samples=-1)
     (tmp_path / "bad").write_bytes(b"no")
     with pytest.raises(StoreError):
         Material.load(tmp_path / "bad")

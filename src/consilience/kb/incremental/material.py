@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from consilience.errors import StoreError
+from consilience.errors import GraphError, StoreError
 from consilience.kb.graph.components import Components, components
 from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.graph.live import LiveGraph
@@ -85,7 +85,7 @@ def materialise(
     """Store n_samples worlds, and approximate dense components of at most variational_up_to Boolean variables.
 
     penalty: lambda of the log-determinant relaxation; larger keeps fewer pairs. variational_up_to=0: no approximation.
-    n_samples bits a variable that is not alone; time is that of drawing them.
+    n_samples bits a variable that is not alone; time is that of drawing them. raises: GraphError if it is negative.
 
     >>> from consilience.kb.graph.factor_graph import FactorFunction
     >>> graph = FactorGraph.of([2, 2], [(FactorFunction.EQUAL, [(0, 1), (1, 1)], 0)])
@@ -93,6 +93,8 @@ def materialise(
     >>> material.worlds.bits.shape, material.approximation.strength.round(1)
     ((2, 63), array([1.]))
     """
+    if n_samples < 0:
+        raise GraphError(f"{n_samples} worlds were to be stored.\nFix: a number from 0 on.")
     found = components(graph)
     joint = chosen(found, np.flatnonzero(np.diff(found.variable_offsets) > 1))
     return _made(graph, weights, joint, n_samples, seed, penalty, variational_up_to)

@@ -27,6 +27,7 @@ from consilience.kb.inference.exact import Prepared
 from consilience.kb.inference.marginals import Engine, Marginals
 
 CHUNK = 4096  # variables whose stored worlds are unpacked at a time
+MOST_STATES = 10**8  # variables by worlds that are annealed together: up to 0.8 GB while they are
 
 
 class Strategies:
@@ -111,6 +112,7 @@ class Strategies:
     ) -> None:
         """values: (changed, N) after the change, of variables that changed factors name."""
         t, chosen = self.touched, which[enough]
+        assert t.material is not None
         if how == Strategy.METROPOLIS:
             shares, self.acceptance[chosen] = metropolis_weights(log_w[enough], generator(t.seed, 14))
         else:
@@ -124,7 +126,7 @@ class Strategies:
         variables = variables[t.live.evidence[variables] == OPEN]
         for begin in range(0, len(variables), CHUNK):
             part = variables[begin : begin + CHUNK]
-            worlds = t.values_before(part)
+            worlds = t.material.worlds.values(part)  # those that stood alone are all among `changed`
             if len(changed):
                 place = np.minimum(np.searchsorted(changed, part), len(changed) - 1)
                 named = changed[place] == part
@@ -144,16 +146,23 @@ class Strategies:
         probability[np.repeat(was, t.live.cardinality[variables])] = old.probability[_spans(t.offsets, variables[was])]
         return Known(probability, np.where(np.isnan(draws), 0.0, draws))
 
-    def worst_r_hat(self) -> NDArray[np.float64]:
-        """(groups,): of a group's sampled variables; 1 if there is none."""
+    def disagree(self, above: float) -> NDArray[np.bool_]:
+        """(groups,): whether chains disagree on over 1% of a group's variables, by an R-hat above this."""
         t = self.touched
-        r_hat = self.marginals.r_hat[t.groups.variables]
-        worst = np.ones(len(t.groups))
-        np.maximum.at(worst, t.groups.label, np.where(np.isnan(r_hat), 1.0, r_hat))
-        return worst
+        bad = self.marginals.r_hat[t.groups.variables] > above
+        n_bad = np.bincount(t.groups.label[bad], minlength=len(t.groups))
+        return n_bad > 0.01 * np.diff(t.groups.offsets)
+
+    def too_large(self, g: int) -> bool:
+        """Whether a group is too large for its worlds to be annealed in memory."""
+        t = self.touched
+        n = 0 if t.material is None else t.material.worlds.n
+        return n * int(t.groups.offsets[g + 1] - t.groups.offsets[g]) > MOST_STATES
 
     def anneal(self, g: int, how: Strategy) -> bool:
         """One group by its stored worlds, annealed; whether these could be led to the graph after."""
+        if self.too_large(g):
+            return False
         t = self.touched
         which = np.array([g])
         variables = t.variables_of(which)

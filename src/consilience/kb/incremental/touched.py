@@ -104,7 +104,7 @@ class Touched:
         v = self.groups.variables
         had = self.material.is_fresh(v) & self.material.worlds.has(v)
         missing = self.open_before(v) & ~had & ~self._alone(v) & (self.live.cardinality[v] > 1)
-        return np.bincount(self.groups.label[missing], minlength=len(self.groups)) == 0
+        return (np.bincount(self.groups.label[missing], minlength=len(self.groups)) == 0) & (self.material.worlds.n > 0)
 
     def _approximated(self, label: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """(groups,): whether every variable that was open is in the approximate graph; literals of that graph."""

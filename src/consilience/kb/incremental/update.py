@@ -104,7 +104,7 @@ def _carried_out(strategies: Strategies, choices: list[Choice], *, anneal: bool)
         by[Strategy.GIBBS] = np.concatenate([by[Strategy.GIBBS], failed])
         for g in by[how].tolist():
             if g in set(failed.tolist()):
-                done[g] = Choice(Strategy.GIBBS, _why_not(choices[g], anneal))
+                done[g] = Choice(Strategy.GIBBS, _why_not(choices[g], anneal, strategies.too_large(g)))
             elif strategies.steps[g]:
                 done[g] = Choice(how, f"{choices[g].because}; annealed, for they are worth too little as they are")
     if len(by[Strategy.VARIATIONAL]):
@@ -117,18 +117,18 @@ def _carried_out(strategies: Strategies, choices: list[Choice], *, anneal: bool)
 def _where_chains_disagree(strategies: Strategies, choices: list[Choice], stored: NDArray[np.bool_]) -> list[Choice]:
     """Sampled anew, a group of several modes is not mixed; worlds that were stored, and led to the change, may be."""
     done = list(choices)
-    worst = strategies.worst_r_hat()
-    for g in np.flatnonzero(stored & (worst > R_HAT_BAR)).tolist():
+    for g in np.flatnonzero(stored & strategies.disagree(R_HAT_BAR)).tolist():
         if choices[g].strategy in (Strategy.GIBBS, Strategy.FULL) and strategies.anneal(g, Strategy.IMPORTANCE):
             why = f"{choices[g].because}; chains disagreed (R-hat over {R_HAT_BAR:g}), so stored worlds were annealed"
             done[g] = Choice(Strategy.IMPORTANCE, why)
     return done
 
 
-def _why_not(choice: Choice, anneal: bool) -> str:
-    if anneal:
-        return f"{choice.because}, but no stored world can be led to the graph after the change"
-    return "a pilot promised enough of the stored worlds, and all of them are worth too little"
+def _why_not(choice: Choice, anneal: bool, too_large: bool) -> str:
+    if not anneal:
+        return "a pilot promised enough of the stored worlds, and all of them are worth too little"
+    lacks = "it is too large to anneal its worlds" if too_large else "no stored world can be led to the graph after it"
+    return f"{choice.because}, but {lacks}"
 
 
 def _lines(strategies: Strategies, choices: list[Choice]) -> tuple[StrategyLine, ...]:
