@@ -202,3 +202,15 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(strategy, of_old, text
     with pytest.raises(GraphError, match=text):
         update_marginals(live, weights, random_change(graph, 1), shorter, strategy=strategy)
     assert live.n_variables == 9 and live.n_factors == graph.n_factors
+
+
+@pytest.mark.parametrize("strategy", ["auto", "importance", "variational", "gibbs", "full"])
+def test_a_graph_that_was_empty_takes_its_first_variables(strategy):
+    graph, weights = FactorGraph.of([], [], n_weights=1), np.array([0.8])
+    material, old = materialise(graph, weights, n_samples=2000), infer(graph, weights).marginals
+    first = Factors.of([(FactorFunction.EQUAL, [(0, 1), (1, 1)], 0), (FactorFunction.IS_TRUE, [(0, 1)], 0)])
+    change = GraphChange.of(cardinality=[2, 2], added=first)
+    found, _ = update_marginals(
+        LiveGraph(graph), weights, change, old, material, strategy=strategy, settings=NOTHING_EXACT
+    )
+    assert np.abs(found.probability - reference.marginals(*changed(graph, weights, change))).max() < 0.03

@@ -140,11 +140,15 @@ class Strategies:
         """The old marginals of variables that stored worlds speak of."""
         t = self.touched
         old, was = t.old, t.open_before(variables)
+        engine, known_draws = old.engine[variables[was]], old.effective[variables[was]].copy()
+        known_draws[(engine == Engine.VARIATIONAL) | np.isnan(known_draws)] = 0.0
+        # marginals read back from a database do not say how good they are
+        known_draws[(engine == Engine.GIBBS) & np.isinf(known_draws)] = t.settings.least_effective
         draws = np.zeros(len(variables))
-        draws[was] = np.where(old.engine[variables[was]] == Engine.VARIATIONAL, 0.0, old.effective[variables[was]])
+        draws[was] = known_draws
         probability = np.zeros(int(t.live.cardinality[variables].sum()))
         probability[np.repeat(was, t.live.cardinality[variables])] = old.probability[_spans(t.offsets, variables[was])]
-        return Known(probability, np.where(np.isnan(draws), 0.0, draws))
+        return Known(probability, draws)
 
     def disagree(self, above: float) -> NDArray[np.bool_]:
         """(groups,): whether chains disagree on over 1% of a group's variables, by an R-hat above this."""

@@ -95,8 +95,9 @@ class Touched:
 
     def _alone(self, variables: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Variables that were components of their own: their draws are made when needed."""
-        before = variables < self.applied.n_before
-        return before & (self.old.engine[np.where(before, variables, 0)] == Engine.CLOSED_FORM)
+        out = variables < self.applied.n_before
+        out[out] = self.old.engine[variables[out]] == Engine.CLOSED_FORM
+        return out
 
     def _stored(self) -> NDArray[np.bool_]:
         """(groups,): whether every variable that was open can be had from the stored worlds."""
