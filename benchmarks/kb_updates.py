@@ -3,9 +3,13 @@
     python benchmarks/kb_updates.py                # errors on graphs of 12 variables, then cost as graphs grow
     python benchmarks/kb_updates.py --only error   # or --only cost
 
-Graphs and changes are random by the seed. The error of one update is the largest of any marginal; a line has its mean
-over updates that leave an error of .3 or more if nothing is done (at scale .2 no change does: all are counted there).
-CPU seconds are without compiling and without making what is stored, which has its own column.
+Graphs and updates are random by the seed; two kinds of updates, at three scales (standard deviation of weights):
+`new factors`: two unary factors, a pair and a disjunction come, and one factor goes; `moved weights`: six factors
+that are there get another weight, the old one and a normal number. The error of one update is the largest of any
+marginal; a line has its mean over updates with its standard error. At scales 1 and 3 only updates that leave an error
+of .3 or more if nothing is done count; at .2 hardly a change does, and all count. 2,000 worlds are stored if a line
+says nothing else. The error of cost lines is the largest difference from a full run, and of a dense component from a
+run of 20,000 sweeps. CPU seconds are without compiling and without making what is stored, which has its own column.
 """
 
 from __future__ import annotations
@@ -27,13 +31,14 @@ from consilience.kb.incremental.local import solved
 from consilience.kb.incremental.material import Material, materialise
 from consilience.kb.incremental.update import update_marginals
 from consilience.kb.inference.exact import Limits
+from consilience.kb.inference.gibbs import sample
 from consilience.kb.inference.ladder import infer
-from consilience.kb.inference.marginals import Marginals
 from record import JSON_HELP, NOT_KNOWN, append_json, lines_file, machine, peak_mb, table
 
 SEED = 0
 N = 12
 N_SAMPLES = 2000
+MOVED = 6
 NOT_UPDATED_ERRS = 0.3
 NOTHING_EXACT = Limits(worlds=1, factor_worlds=1, table=1, tables=1, junction_variables=0)
 BARS = {
@@ -44,8 +49,10 @@ BARS = {
     "auto": 0.03,
     "auto, nothing exact": 0.03,
 }
-COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "bar", "held",
-           "acceptance", "effective", "CPU s", "full run s", "times faster", "material s", "peak MB")  # fmt: skip
+MEASURED = (*BARS, "importance, never annealed", "metropolis, never annealed")
+COLUMNS = ("what", "variables", "factors", "updates", "strategy", "mean largest error", "± s.e.", "bar", "held",
+           "annealed", "acceptance", "effective", "CPU s", "full run s", "times faster", "material s",
+           "peak MB")  # fmt: skip
 EQUAL, IS_TRUE, IMPLY, OR = FactorFunction.EQUAL, FactorFunction.IS_TRUE, FactorFunction.IMPLY, FactorFunction.OR
 
 
@@ -63,7 +70,7 @@ def small(seed: int) -> tuple[FactorGraph, np.ndarray]:
     return FactorGraph.of([2] * N, factors), rng.normal(0, 0.5, len(factors))
 
 
-def random_update(graph: FactorGraph, seed: int, scale: float) -> GraphChange:
+def new_factors(graph: FactorGraph, weights: np.ndarray, seed: int, scale: float) -> GraphChange:
     """Two unary factors, a pair and a disjunction come, with weights of sd `scale`; a factor goes."""
     rng = np.random.default_rng([SEED, seed, 1])
     kinds = [(IS_TRUE, 1), (IS_TRUE, 1), (EQUAL, 2), (OR, 2)]
@@ -78,6 +85,16 @@ def random_update(graph: FactorGraph, seed: int, scale: float) -> GraphChange:
         weight_is_fixed=[False] * len(kinds),
         weight_to={w + i: float(rng.normal(0, scale)) for i in range(len(kinds))},
     )
+
+
+def moved_weights(graph: FactorGraph, weights: np.ndarray, seed: int, scale: float) -> GraphChange:
+    """Six factors get another weight: the old one and a normal number of sd `scale`."""
+    rng = np.random.default_rng([SEED, seed, 4])
+    moved = rng.choice(graph.n_weights, MOVED, replace=False)
+    return GraphChange.of(weight_to={int(w): float(weights[w] + rng.normal(0, scale)) for w in moved})
+
+
+UPDATES = {"new factors": new_factors, "moved weights": moved_weights}
 
 
 def energy(graph: FactorGraph, weights: np.ndarray, worlds: np.ndarray) -> np.ndarray:
@@ -98,8 +115,7 @@ def per_variable(
     graph: FactorGraph, weights: np.ndarray, after: FactorGraph, weights_after: np.ndarray, seed: int
 ) -> np.ndarray:
     """The published sampler, for comparison: each variable of a proposed world accepted by itself, which is biased."""
-    variables, worlds = drawn(graph, weights, N_SAMPLES, seed=seed)
-    worlds = worlds[np.argsort(variables)]
+    worlds = drawn(graph, weights, N_SAMPLES, seed=seed).values(np.arange(N))
     rng = np.random.default_rng([seed, 2])
     state, ones = worlds[:, 0].copy(), np.zeros(N)
     for proposal in worlds.T:
@@ -116,56 +132,63 @@ def per_variable(
 
 def error_lines(n_updates: int) -> list[dict[str, Any]]:
     lines = []
-    for scale in (0.2, 1.0, 3.0):
-        found: dict[str, list[tuple[float, float, float, float]]] = {}
+    for kind, scale in ((kind, scale) for kind in UPDATES for scale in (0.2, 1.0, 3.0)):
+        found: dict[str, list[tuple[float, ...]]] = {}
         seed, counted = 0, 0
         while counted < n_updates:
-            counted += one_update(seed, scale, found)
+            counted += one_update(kind, seed, scale, found)
             seed += 1
         for strategy, rows in found.items():
-            error, acceptance, effective, cpu = np.array(rows).mean(axis=0)
+            values = np.array(rows)
+            error, acceptance, effective, cpu, annealed = (
+                float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else np.nan
+                for column in values.T
+            )
             bar = BARS.get(strategy)
             lines.append(
                 {
-                    "what": f"update of scale {scale:g}",
+                    "what": f"{kind}, scale {scale:g}",
                     "variables": N,
                     "factors": 34,
                     "updates": len(rows),
                     "strategy": strategy,
-                    "error": float(error),
+                    "error": error,
+                    "standard_error": float(values[:, 0].std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else None,
                     "bar": bar,
                     "held": None if bar is None else bool(error <= bar),
-                    "acceptance": float(acceptance),
-                    "effective": float(effective),
-                    "cpu_s": float(cpu),
+                    "annealed": annealed,
+                    "acceptance": acceptance,
+                    "effective": effective,
+                    "cpu_s": cpu,
                 }
             )
     return lines
 
 
-def one_update(seed: int, scale: float, found: dict[str, list[tuple[float, float, float, float]]]) -> bool:
+def one_update(kind: str, seed: int, scale: float, found: dict[str, list[tuple[float, ...]]]) -> bool:
     """Errors of every strategy on one update, put into found; False if the update changes too little to count."""
     graph, weights = small(seed)
-    change = random_update(graph, seed, scale)
+    change = UPDATES[kind](graph, weights, seed, scale)
     after, weights_after = changed(graph, weights, change)
     old, truth = infer(graph, weights).marginals, infer(after, weights_after).marginals.probability
     nothing = float(np.abs(old.probability - truth).max())
     if scale >= 1 and nothing < NOT_UPDATED_ERRS:
         return False
     nan = float("nan")
-    found.setdefault("no update", []).append((nothing, nan, nan, nan))
+    found.setdefault("no update", []).append((nothing, nan, nan, nan, nan))
     started = time.process_time()
     biased = per_variable(graph, weights, after, weights_after, seed)
     cpu = time.process_time() - started
     found.setdefault("metropolis per variable (published)", []).append(
-        (float(np.abs(biased - truth).max()), nan, nan, cpu)
+        (float(np.abs(biased - truth).max()), nan, nan, cpu, nan)
     )
     material = materialise(graph, weights, n_samples=N_SAMPLES, seed=seed)
     many = materialise(graph, weights, n_samples=20_000, seed=seed, variational_up_to=0)
-    for name in ("metropolis", "importance", "importance, 20,000 worlds", "variational", "auto", "auto, nothing exact"):
+    for name in MEASURED:
         strategy = name.split(",")[0]
         exact = Limits() if strategy in ("variational",) or name == "auto" else NOTHING_EXACT
-        settings = UpdateSettings(limits=exact, n_worlds=N_SAMPLES)
+        least = 0.0 if "never annealed" in name else UpdateSettings().least_effective
+        settings = UpdateSettings(limits=exact, least_effective=least)
         stored = many if name == "importance, 20,000 worlds" else material
         mine = Material(stored.worlds, stored.fresh.copy(), stored.approximation)
         live = LiveGraph(graph)
@@ -182,6 +205,7 @@ def one_update(seed: int, scale: float, found: dict[str, list[tuple[float, float
                 float(np.mean(acceptance)) if acceptance else nan,
                 float(effective.min()) if len(effective) else nan,
                 cpu,
+                float(max((line.steps for line in report.lines), default=0) > 0),
             )
         )
     return True
@@ -226,47 +250,105 @@ def share_of(graph: FactorGraph, weights: np.ndarray, share: float, size: int) -
     return GraphChange.of(removed=gone, added=come)
 
 
-def cost_line(n: int, size: int, pairs_each: int, share: float, n_samples: int) -> dict[str, Any]:
+def cost_line(n: int, size: int, pairs_each: int, share: float) -> dict[str, Any]:
     graph, weights = documents(n, size, pairs_each)
-    limits = Limits(junction_variables=0) if size > 12 else Limits()
-    settings = UpdateSettings(limits=limits)
-    # sampled marginals of what is not touched are handed on as they are: how good they are is not measured here
-    old = solved(graph, weights, n_worlds=1000 if size <= 12 else 100, seed=SEED, limits=limits)
-    started = time.process_time()
-    material = materialise(graph, weights, n_samples=n_samples, seed=SEED, variational_up_to=0) if size > 12 else None
-    material_s = time.process_time() - started
+    settings = UpdateSettings()
+    old = solved(graph, weights, settings=settings, seed=SEED)
     change = share_of(graph, weights, share, size)
     after, weights_after = changed(graph, weights, change)
     started = time.process_time()
-    whole = solved(after, weights_after, n_worlds=1000, seed=SEED, limits=limits)
+    whole = solved(after, weights_after, settings=settings, seed=SEED)
     full_s = time.process_time() - started
     live = LiveGraph(graph)
-    copy = Marginals(old.probability.copy(), old.engine, old.r_hat, old.effective)
     started = time.process_time()
-    got, report = update_marginals(live, weights, change, copy, material, seed=SEED, settings=settings)
+    got, report = update_marginals(live, weights, change, old, seed=SEED, settings=settings)
     cpu = time.process_time() - started
-    again = np.repeat(np.isin(np.arange(n), live.affected(live.apply(GraphChange.of(added=change.added))).variables), 2)
-    difference = float(np.abs(got.probability - whole.probability)[again].mean())
-    used = ", ".join(sorted({line.strategy.value for line in report.lines}))
     return {
-        "what": f"{share:.0%} of factors, documents of {size} (touched differ by {difference:.4f})",
+        "what": f"{share:.0%} of factors, documents of {size}",
         "variables": n,
         "factors": graph.n_factors,
         "updates": 1,
-        "strategy": used,
+        "strategy": ", ".join(sorted({line.strategy.value for line in report.lines})),
+        "error": float(np.abs(got.probability - whole.probability).max()),
         "cpu_s": cpu,
         "full_s": full_s,
         "times": full_s / cpu,
-        "material_s": material_s if material is not None else None,
         "peak_mb": peak_mb(),
     }
 
 
+def dense(n: int, pairs_each: int) -> tuple[FactorGraph, np.ndarray]:
+    """n variables that all hang together: a unary factor each, and pairs_each pairs at random, weakly coupled."""
+    rng = np.random.default_rng([SEED, n, 5])
+    pairs = rng.integers(0, n, (n * pairs_each, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    total = n + len(pairs)
+    factors = Factors(
+        np.repeat(np.array([IS_TRUE, EQUAL], np.uint8), [n, len(pairs)]),
+        np.concatenate([np.arange(n), n + 2 * np.arange(len(pairs) + 1)]).astype(np.int32),
+        np.concatenate([np.arange(n), pairs.ravel()]).astype(np.int32),
+        np.ones(n + 2 * len(pairs), np.int32),
+        np.arange(total, dtype=np.int32),
+        np.ones(total, np.float32),
+        np.zeros(0, np.int32),
+    )
+    empty = FactorGraph.of([2] * n, [], n_weights=total)
+    graph = FactorGraph(empty.cardinality, empty.evidence, factors, empty.weight_is_fixed, empty.soft)
+    return graph, np.concatenate([rng.normal(0, 0.5, n), rng.normal(0, 0.3 / np.sqrt(pairs_each), len(pairs))])
+
+
+def dense_lines(n: int, pairs_each: int) -> list[dict[str, Any]]:
+    """A unary factor and a pair come to one large component: as chosen, and sampled anew, against a long run."""
+    graph, weights = dense(n, pairs_each)
+    settings = UpdateSettings(limits=Limits(junction_variables=0))
+    old = solved(graph, weights, settings=settings, seed=SEED)
+    started = time.process_time()
+    material = materialise(graph, weights, n_samples=N_SAMPLES, seed=SEED, variational_up_to=0)
+    material_s = time.process_time() - started
+    w = graph.n_weights
+    added = Factors.of([(IS_TRUE, [(3, 1)], w), (EQUAL, [(5, 1), (8, 1)], w)])
+    change = GraphChange.of(added=added, weight_is_fixed=[False], weight_to={w: 0.5})
+    after, weights_after = changed(graph, weights, change)
+    started = time.process_time()
+    solved(after, weights_after, settings=settings, seed=SEED)
+    full_s = time.process_time() - started
+    truth = sample(after, weights_after, epochs=5000, seed=SEED + 1).probability
+    lines = []
+    for strategy in ("auto", "gibbs"):
+        mine = Material(material.worlds, material.fresh.copy(), material.approximation)
+        live = LiveGraph(graph)
+        started = time.process_time()
+        got, report = update_marginals(
+            live, weights, change, old, mine, seed=SEED, strategy=strategy, settings=settings
+        )
+        cpu = time.process_time() - started
+        used = report.lines[0].strategy.value
+        lines.append(
+            {
+                "what": "two factors come to one dense component",
+                "variables": n,
+                "factors": graph.n_factors,
+                "updates": 1,
+                "strategy": used if strategy != "auto" else f"auto: {used}",
+                "error": float(np.abs(got.probability - truth).max()),
+                "effective": float(got.effective.min()),
+                "cpu_s": cpu,
+                "full_s": full_s,
+                "times": full_s / cpu,
+                "material_s": material_s if strategy == "auto" else None,
+                "peak_mb": peak_mb(),
+            }
+        )
+    return lines
+
+
 def cost_lines() -> list[dict[str, Any]]:
-    sizes = [(12, 12, 1), (1000, 10, 1), (100_000, 10, 1), (500, 50, 4), (1000, 50, 4)]
-    for size, each in ((10, 1), (50, 4)):  # compile everything
-        cost_line(200, size, each, 0.05, 200)
-    return [cost_line(n, size, each, 0.01, 2000) for n, size, each in sizes]
+    cost_line(200, 10, 1, 0.05)  # compile everything
+    dense_lines(50, 4)
+    lines = [
+        cost_line(n, size, 1, 0.01) for n, size in ((12, 12), (1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 10))
+    ]
+    return lines + [line for n, each in ((100, 20), (300, 20), (1000, 20)) for line in dense_lines(n, each)]
 
 
 def shown(line: dict[str, Any]) -> list[str]:
@@ -277,7 +359,8 @@ def shown(line: dict[str, Any]) -> list[str]:
     held = line.get("held")
     return [
         line["what"], f"{line['variables']:,}", f"{line['factors']:,}", str(line["updates"]), line["strategy"],
-        number("error", ".3f"), number("bar", ".2f"), NOT_KNOWN if held is None else ("yes" if held else "no"),
+        number("error", ".4f"), number("standard_error", ".4f"), number("bar", ".2f"),
+        NOT_KNOWN if held is None else ("yes" if held else "no"), number("annealed", ".0%"),
         number("acceptance", ".2f"), number("effective", ".0f"), number("cpu_s", ".4f"), number("full_s", ".3f"),
         number("times", ".0f"), number("material_s", ".2f"), number("peak_mb", ".0f"),
     ]  # fmt: skip

@@ -198,7 +198,7 @@ class KnowledgeBase:
         self._must_be_grounded()
         return self._infer(None, seed, epochs)
 
-    def materialise(self, n_samples: int = 1000, *, seed: int = 0) -> None:
+    def materialise(self, n_samples: int = 2000, *, seed: int = 0) -> None:
         """Make ready for many updates: the graph in memory, and worlds drawn from what is inferred now.
 
         n_samples: worlds stored, a bit a Boolean variable; updates reweight them where that is cheaper than to infer

@@ -3,7 +3,9 @@
 Reads what is known of each group of variables that hang together; `update.py` does what is chosen. Source: Shin et al.
 2015, sec. 3.3, whose rules look at the kind of change alone. Departs: the part of a change that can be solved exactly
 is; else stored worlds are used if, tried on a hundred of them, they are still worth enough independent ones, whatever
-kind of change it is; Metropolis-Hastings is never chosen, for importance weights cost the same and reject nothing.
+kind of change it is, and if to weigh them is cheaper than to sample anew. Metropolis-Hastings is never chosen, for
+importance weights cost the same and reject nothing; nor are worlds annealed unless stored worlds are asked for by name:
+that takes more sweeps than sampling anew.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 
 from consilience.kb.inference.exact import Limits
 
-GIBBS_SWEEPS_A_WORLD = 7  # sweeps of sampling anew for each world kept: five between two, and those burnt in
+GIBBS_SWEEPS = 2400  # of four chains, until they are worth a thousand draws where they mix
+ONE_BY_ONE = 4  # a literal looked at by itself, as reweighting does, costs as much as so many in a sweep
 CHEAPER = 3  # an approximation has to cost this many times less than sampling the graph itself
 
 
@@ -36,15 +39,16 @@ ORDER = list(Strategy)
 
 @dataclass(frozen=True, slots=True)
 class UpdateSettings:
-    """least_effective: independent draws that stored worlds have to be worth; 400 leave a standard error of .025.
+    """least_effective: independent draws that stored worlds have to be worth, and that sampling anew stops at; 1000
+    leave a standard error of .016.
 
-    pilot: worlds tried first. n_worlds: to draw anew. full_share: share of all open variables from which the whole
-    graph is inferred again. limits: of exact inference.
+    pilot: worlds tried first. epochs: the most sweeps of each of four chains, where sampled anew. full_share: share of
+    all open variables from which the whole graph is inferred again. limits: of exact inference.
     """
 
-    least_effective: float = 400.0
+    least_effective: float = 1000.0
     pilot: int = 100
-    n_worlds: int = 1000
+    epochs: int = 1000
     full_share: float = 0.9
     limits: Limits = field(default_factory=Limits)
 
@@ -109,6 +113,10 @@ def _of_group(facts: GroupFacts, g: int, settings: UpdateSettings) -> Choice:
     effective = facts.effective[g]
     if not facts.stored[g]:
         short = "no stored worlds speak of it"
+    elif ONE_BY_ONE * facts.n_stored * facts.changed_literals[g] > GIBBS_SWEEPS * facts.literals[g]:
+        short = (
+            f"{kind}, and to weigh {facts.n_stored} stored worlds by all that changed costs more than to sample anew"
+        )
     elif effective >= settings.least_effective:
         return Choice(
             Strategy.IMPORTANCE,
@@ -131,8 +139,6 @@ def _as_wanted(facts: GroupFacts, g: int, wanted: Strategy) -> Choice:
         Strategy.VARIATIONAL: None if facts.approximated[g] else "no approximate graph speaks of it",
         Strategy.EXACT: None if facts.is_exact[g] else "it is beyond the limits of exact inference",
     }.get(wanted)
-    if wanted in (Strategy.IMPORTANCE, Strategy.METROPOLIS) and lacks is None and facts.effective[g] == 0:
-        lacks = "no stored world agrees with the new evidence"
     if lacks is None:
         return Choice(wanted, f"{wanted} was asked for")
     instead = Strategy.EXACT if facts.is_exact[g] else Strategy.GIBBS

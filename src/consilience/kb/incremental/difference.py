@@ -20,7 +20,7 @@ from consilience.engines.compiled import compiled
 from consilience.kb.graph.factor_graph import OPEN, Factors
 from consilience.kb.graph.live import Applied, Groups, LiveGraph
 from consilience.kb.graph.worth import worth
-from consilience.kb.incremental.draw import draw_from
+from consilience.kb.inference.gibbs_kernels import next_uniform
 
 KEPT, DRAWN = -1, -2  # of a variable in the world after: from the stored world, or to be drawn
 
@@ -32,6 +32,7 @@ class Difference:
     before: (m,) the value each variable had, or KEPT if the stored world has it. after: likewise, or DRAWN.
     must: (m,) the value a stored world has to have, or -1. group: (m,) of each variable, -1 if clamped throughout.
     drawn: variables to be drawn, in order; a new factor belongs to the last one it names, or stands by itself.
+    shared: factors of the live graph that are among the old and the new; first_added: where those added begin.
     """
 
     variables: NDArray[np.int32]
@@ -47,6 +48,8 @@ class Difference:
     drawn: NDArray[np.int32]
     evidence_changed: NDArray[np.bool_]  # (groups,)
     n_groups: int
+    shared: NDArray[np.int32]
+    first_added: int
 
     def of_groups(self, chosen: NDArray[np.integer]) -> Difference:
         """Only these groups, renumbered in this order."""
@@ -65,6 +68,23 @@ class Difference:
             drawn=self.drawn[group[self.drawn] >= 0],
             evidence_changed=self.evidence_changed[chosen],
             n_groups=len(chosen),
+        )
+
+    def named(self) -> Difference:
+        """With only the variables that its factors name, or that belong to its groups."""
+        used = np.unique(np.concatenate([self.old.variable, self.new.variable, np.flatnonzero(self.group >= 0)]))
+        used = used.astype(np.int32)
+        return replace(
+            self,
+            variables=self.variables[used],
+            cardinality=self.cardinality[used],
+            old=_renumbered(self.old, used),
+            new=_renumbered(self.new, used),
+            before=self.before[used],
+            after=self.after[used],
+            must=self.must[used],
+            group=self.group[used],
+            drawn=np.searchsorted(used, self.drawn).astype(np.int32),
         )
 
     def literals_by_group(self) -> NDArray[np.int64]:
@@ -119,6 +139,8 @@ def difference(live: LiveGraph, applied: Applied, groups: Groups) -> Difference:
         _draw_order(variables, after, groups),
         evidence_changed,
         len(groups),
+        shared_places,
+        applied.first_added,
     )
 
 
@@ -209,3 +231,22 @@ def _log_weights(
             state[v], total = draw_from(energy, cardinality[v], rng)
             out[group[v], i] += total
         worlds[i] = state
+
+
+@compiled
+def draw_from(energy, k, rng):
+    """A value with probability in proportion to exp(energy), and the log of the sum of these."""
+    top = energy[0]
+    for x in range(1, k):
+        top = max(top, energy[x])
+    total = 0.0
+    for x in range(k):
+        total += np.exp(energy[x] - top)
+    left = next_uniform(rng) * total
+    chosen = k - 1
+    for x in range(k):
+        left -= np.exp(energy[x] - top)
+        if left < 0:
+            chosen = x
+            break
+    return chosen, top + np.log(total)

@@ -11,7 +11,8 @@ from consilience.views import View
 
 @dataclass(frozen=True, slots=True)
 class StrategyLine:
-    """What one strategy did, for one reason. effective: the least; acceptance: the mean; None where there is none."""
+    """What one strategy did, for one reason. effective: the least; acceptance: the mean; None where there is none.
+    steps: the most in which stored worlds were annealed; 0 if they were not."""
 
     strategy: Strategy
     because: str
@@ -19,6 +20,7 @@ class StrategyLine:
     variables: int
     effective: float | None = None
     acceptance: float | None = None
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class UpdateReport:
                 line.variables,
                 None if line.effective is None else round(line.effective),
                 line.acceptance,
-                line.because,
+                line.because + (f" (in {line.steps} steps)" if line.steps else ""),
             ]
             for line in self.lines
         ]

@@ -16,8 +16,8 @@ from consilience.kb.graph.factor_graph import OPEN, FactorGraph
 from consilience.kb.graph.live import Applied, Groups, LiveGraph
 from consilience.kb.graph.worth import log_potential
 from consilience.kb.incremental.difference import DRAWN, KEPT, difference, log_weights
-from consilience.kb.incremental.draw import generator
 from consilience.kb.incremental.reweight import importance_weights
+from consilience.kb.inference.chains import generator
 
 MOST_WORLDS = 1 << 20
 
@@ -61,7 +61,7 @@ class AllWorlds:
             d, drawn=d.drawn[:0], after=np.where(d.after == DRAWN, KEPT, d.after).astype(np.int32),
         )  # fmt: skip
         # a variable that was clamped, and is listed now, had its old value in every old factor: `before` says so
-        log_ratio, _ = log_weights(listed, everything[d.variables], weights, weights_after, generator(0))
+        log_ratio, _ = log_weights(listed, everything[d.variables], weights, weights_after, generator(0, 0))
         share = importance_weights(log_ratio + np.repeat(self.log_p, n_fresh))[0]
         clamped = np.flatnonzero(live.evidence != OPEN)
         everything[clamped] = live.evidence[clamped][:, None]

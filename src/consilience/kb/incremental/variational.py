@@ -18,6 +18,7 @@ from consilience.kb.graph.factor_graph import OPEN, FactorFunction, FactorGraph,
 from consilience.kb.graph.live import Groups, LiveGraph
 from consilience.kb.incremental.difference import Difference
 from consilience.kb.incremental.log_determinant import relax
+from consilience.kb.inference.worlds import Worlds
 from consilience.progress import track
 
 KEPT_FROM = 1e-4  # an entry of the inverse below this is a pair that the relaxation lets go
@@ -49,25 +50,22 @@ class Approximation:
 def approximated(
     graph: FactorGraph,
     found: Components,
-    variables: NDArray[np.int32],
-    worlds: NDArray[np.int32],
+    worlds: Worlds,
     *,
     penalty: float,
     up_to: int,
 ) -> Approximation:
-    """Approximate every component of 2 to up_to Boolean variables. variables, worlds: (m,) and (m, N), its samples.
+    """Approximate every component of 2 to up_to Boolean variables. worlds: of its variables, drawn from it.
 
     penalty: lambda of the relaxation. O(pairs * n^2) a component and sweep.
     """
     out = Approximation.none(graph.n_variables)
-    place = np.full(graph.n_variables, -1)
-    place[variables] = np.arange(len(variables))
     pairs, strengths = [np.zeros((0, 2), np.int32)], [np.zeros(0)]
     for c in track(range(len(found)), "approximating"):
         mine = found.variables_of(c)
         if not 2 <= len(mine) <= up_to or (graph.cardinality[mine] != 2).any():
             continue
-        spins = 2.0 * worlds[place[mine]] - 1.0
+        spins = 2.0 * worlds.values(mine).astype(np.float64) - 1.0
         joined = neighbours(graph, mine, found.factors_of(c))
         kept = kept_pairs(np.cov(spins, bias=True), joined, penalty)
         field, strength = fitted(spins, kept)

@@ -139,7 +139,7 @@ def sample(
     stopped = Stopped.EPOCHS if effective is None else Stopped.CONVERGED if enough or m == 0 else Stopped.BUDGET
     states: State = np.stack([chain.state for chain in made])
     return Sampled(
-        _laid_out(structure, mean),
+        laid_out(structure, mean),
         _spread(structure, r_hat, np.nan),
         _spread(structure, worth, np.inf),
         structure.variables,
@@ -197,7 +197,7 @@ def _halve(tally: NDArray[np.float32]) -> int:
     return half
 
 
-def _laid_out(structure: Structure, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def laid_out(structure: Structure, mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means of slots as probabilities of all values."""
     at, slots = structure.value_offsets, structure.arrays.slots
     out = np.zeros(int(at[-1]))

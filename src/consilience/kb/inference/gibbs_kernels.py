@@ -36,6 +36,13 @@ def uniform(bits):
 
 
 @inlined
+def next_uniform(rng):
+    """In [0, 1). rng: (1,) uint64, a counter that is moved on."""
+    rng[0] += GOLDEN
+    return uniform(mixed(rng[0]))
+
+
+@inlined
 def coupled(i, coupling_offsets, neighbour, coupling, state, logit):
     """Add to a logit what the Boolean neighbours that are 1 are worth."""
     for e in range(coupling_offsets[i], coupling_offsets[i + 1]):
