@@ -272,13 +272,12 @@ class FactorChanges:
                 where = np.asarray(found[POSITION], np.int64) - first_variable
                 cardinality[where], known[where] = found[CARDINALITY], found[EVIDENCE]
         fixed = np.ones(self.store.counter("weights") - first_weight, bool)
-        found = self.store.arrays(
-            "SELECT position, is_fixed, value FROM _kb.weights WHERE position >= ?", [first_weight]
-        )
+        new_weights = "SELECT position, is_fixed, value FROM _kb.weights WHERE position >= ?"
+        found = self.store.arrays(new_weights, [first_weight])
         fixed[np.asarray(found["position"], np.int64) - first_weight] = found["is_fixed"]
-        not_zero = np.flatnonzero(found["value"])  # the fixed weights of new rules
-        self.weight_at.append(np.asarray(found["position"], np.int32)[not_zero])
-        self.weight_to.append(np.asarray(found["value"], np.float64)[not_zero])
+        given = np.asarray(found["value"], np.float64) != 0.0
+        self.weight_at.append(np.asarray(found["position"], np.int32)[given])
+        self.weight_to.append(np.asarray(found["value"], np.float64)[given])
         self.report.weights_new = len(fixed)
         return GraphChange(
             cardinality,

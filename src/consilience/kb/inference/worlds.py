@@ -1,10 +1,12 @@
-"""Worlds drawn by Gibbs sampling and kept, one bit a Boolean variable: what incremental inference reads."""
+"""Worlds drawn by Gibbs sampling and kept, a bit or a few a variable: what incremental inference reads.
+
+A variable's values in all worlds stand together, so that one variable is read without touching the others.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,48 +17,57 @@ from consilience.kb.inference.gibbs import chains_of, check_request
 from consilience.kb.inference.structure import Potentials, State, Structure, potentials, prepare
 from consilience.progress import working
 
+BLOCK = 64  # worlds of a chain that are packed together
 
-@dataclass(frozen=True, slots=True)
-class PackedWorlds:
-    """Worlds: len(self) of them, of n_variables values each.
 
-    rows: (worlds, bytes) uint8, variable v in bit v % 8 of byte v // 8, if packed; else (worlds, n) int16 or int32.
+@dataclass(slots=True)
+class Worlds:
+    """N worlds. A variable of k values has ceil(log2 k) rows of bits, the lowest first; one that is not stored, none.
 
-    >>> PackedWorlds.of(np.array([[1, 0, 1], [0, 0, 1]]), boolean=True).of_variables([2, 0]).tolist()
-    [[1, 1], [1, 0]]
+    rows: (n + 1,) int64: the rows of variable v are rows[v]:rows[v + 1]. bits: (rows, ceil(N / 8)) uint8, the first
+    world in the lowest bit.
     """
 
-    rows: NDArray[Any]
-    n_variables: int
-    packed: bool
-
-    def __len__(self) -> int:
-        return len(self.rows)
+    n: int
+    rows: NDArray[np.int64]
+    bits: NDArray[np.uint8]
 
     @staticmethod
-    def of(worlds: State, *, boolean: bool) -> PackedWorlds:
-        """Pack worlds. worlds: (worlds, n). boolean: every value is 0 or 1."""
-        rows = np.packbits(worlds.astype(bool), axis=1, bitorder="little") if boolean else worlds
-        return PackedWorlds(rows, worlds.shape[1], boolean)
+    def empty(cardinality: NDArray[np.int32], stored: NDArray[np.bool_], n: int) -> Worlds:
+        """Room for n worlds of the stored variables, all of value 0.
 
-    def get(self, t: int) -> State:
-        """World t: (n,) int8 if packed, else int16 or int32."""
-        if not self.packed:
-            return self.rows[t]
-        return np.unpackbits(self.rows[t], count=self.n_variables, bitorder="little").view(np.int8)
+        >>> Worlds.empty(np.array([2, 5, 2], np.int32), np.array([True, True, False]), 9).bits.shape
+        (4, 2)
+        """
+        width = np.where(stored, np.ceil(np.log2(np.maximum(cardinality, 1))), 0).astype(np.int64)
+        rows = np.concatenate([[0], np.cumsum(width)]).astype(np.int64)
+        return Worlds(n, rows, np.zeros((int(rows[-1]), (n + 7) // 8), np.uint8))
 
-    def unpack(self) -> State:
-        """All worlds: (worlds, n). Eight times the memory, if packed."""
-        if not self.packed:
-            return self.rows
-        return np.unpackbits(self.rows, axis=1, count=self.n_variables, bitorder="little").view(np.int8)
+    def has(self, variables: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which of these variables are stored."""
+        known = variables < len(self.rows) - 1
+        at = np.where(known, variables, 0)
+        return known & (self.rows[at + 1] > self.rows[at]) if len(self.rows) > 1 else np.zeros(len(at), bool)
 
-    def of_variables(self, variables: NDArray[np.integer] | list[int]) -> State:
-        """Values of these variables in every world: (worlds, len(variables)). Touches nothing else."""
-        v = np.asarray(variables, np.int64)
-        if not self.packed:
-            return self.rows[:, v]
-        return ((self.rows[:, v >> 3] >> (v & 7).astype(np.uint8)) & 1).view(np.int8)
+    def values(self, variables: NDArray[np.integer]) -> NDArray[np.int32]:
+        """(variables, N): the value of each in each world; 0 where a variable is not stored. O(variables * N)."""
+        out = np.zeros((len(variables), self.n), np.int32)
+        here = np.flatnonzero(self.has(variables))
+        first, width = self.rows[variables[here]], np.diff(self.rows)[variables[here]]
+        for bit in range(int(width.max(initial=0))):
+            mine = width > bit
+            unpacked = np.unpackbits(self.bits[first[mine] + bit], axis=1, count=self.n, bitorder="little")
+            out[here[mine]] |= unpacked.astype(np.int32) << bit
+        return out
+
+    def put(self, variables: NDArray[np.integer], values: NDArray[np.integer], *, at: int = 0) -> None:
+        """Store (variables, worlds) values of variables that have room, from world `at` on, a multiple of 8."""
+        first, width = self.rows[variables], np.diff(self.rows)[variables]
+        begin, n_bytes = at // 8, (values.shape[1] + 7) // 8
+        for bit in range(int(width.max(initial=0))):
+            mine = width > bit
+            packed = np.packbits((values[mine] >> bit) & 1, axis=1, bitorder="little")
+            self.bits[first[mine] + bit, begin : begin + n_bytes] = packed
 
 
 def worlds(
@@ -71,41 +82,66 @@ def worlds(
     structure: Structure | None = None,
     start: State | None = None,
     threads: int | None = None,
-) -> PackedWorlds:
-    """n worlds drawn from the distribution of a graph, clamped evidence among them. World t is of chain t % chains.
+) -> Worlds:
+    """n worlds of the open variables, drawn from the distribution of a graph: each chain's stand together, in turn.
 
     thin: sweeps between two worlds of a chain; burn_in: sweeps before the first. All else as in `sample`.
-    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a variable if all are Boolean, else two bytes.
+    raises: GraphError. n * thin + chains * burn_in sweeps; n bits a Boolean variable.
 
     >>> graph = FactorGraph.of([2, 2], [], evidence=[1, -1])
     >>> kept = worlds(graph, np.zeros(0), 100)
-    >>> len(kept), int(kept.get(7)[0])
-    (100, 1)
+    >>> kept.has(np.array([0, 1])).tolist(), kept.bits.shape
+    ([False, True], (1, 13))
     """
     check_request(graph, weights, max(2, chains), 1)
     structure = structure or prepare(graph)
-    p = potentials(structure, weights)
-    boolean = bool(graph.cardinality.max(initial=0) <= 2)
-    width = (graph.n_variables + 7) // 8 if boolean else graph.n_variables
-    rows = np.empty((n, width), np.uint8 if boolean else structure.known.dtype)
+    out = Worlds.empty(graph.cardinality, structure.place >= 0, n)
     made = chains_of(structure, chains, seed, start)
+    fill(out, made, structure, potentials(structure, weights), burn_in, thin, threads=threads)
+    return out
+
+
+def fill(
+    out: Worlds,
+    chains: list[Chain],
+    structure: Structure,
+    p: Potentials,
+    burn_in: int,
+    thin: int,
+    *,
+    threads: int | None = None,
+) -> None:
+    """Draw all worlds of the variables of a structure into `out`, which has room for them."""
+    ends = np.minimum(np.linspace(0, (out.n + 7) // 8, len(chains) + 1).astype(int) * 8, out.n)  # no byte is shared
     with (
-        working("drawing worlds", n) as tick,
-        ThreadPoolExecutor(min(chains, threads or available_cores())) as pool,
+        working("drawing worlds", out.n) as tick,
+        ThreadPoolExecutor(min(len(chains), threads or available_cores())) as pool,
     ):
         jobs = [
-            pool.submit(_fill, chain, p, rows[number::chains], burn_in, thin, boolean)
-            for number, chain in enumerate(made)
+            pool.submit(_fill, out, chain, structure.variables, p, int(ends[c]), int(ends[c + 1]), burn_in, thin)
+            for c, chain in enumerate(chains)
         ]
         for job in jobs:
             tick(job.result())
-    return PackedWorlds(rows, graph.n_variables, boolean)
 
 
-def _fill(chain: Chain, p: Potentials, rows: NDArray[np.generic], burn_in: int, thin: int, boolean: bool) -> int:
-    """Write a chain's worlds into its rows."""
-    chain.sweep(p, burn_in)
-    for row in rows:
-        chain.sweep(p, thin)
-        row[:] = np.packbits(chain.state != 0, bitorder="little") if boolean else chain.state
-    return len(rows)
+def _fill(
+    out: Worlds,
+    chain: Chain,
+    variables: NDArray[np.int32],
+    p: Potentials,
+    begin: int,
+    end: int,
+    burn_in: int,
+    thin: int,
+) -> int:
+    """Put a chain's worlds into their places."""
+    if end > begin:
+        chain.sweep(p, burn_in)
+    for first in range(begin, end, BLOCK):
+        block = np.empty((len(variables), min(BLOCK, end - first)), chain.state.dtype)
+        for i in range(block.shape[1]):
+            chain.sweep(p, thin)
+            block[:, i] = chain.state[variables]
+        out.put(variables, block, at=first)
+    return end - begin
