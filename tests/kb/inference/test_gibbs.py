@@ -16,7 +16,7 @@ from consilience.kb.inference.chains import new_chain
 from consilience.kb.inference.gibbs import STUCK, Stopped, sample
 from consilience.kb.inference.gibbs_kernels import score_place
 from consilience.kb.inference.structure import potentials, prepare
-from consilience.kb.inference.worlds import PackedWorlds, worlds
+from consilience.kb.inference.worlds import worlds
 
 F = FactorFunction
 
@@ -71,7 +71,7 @@ def test_worlds_come_in_their_probability(seed: int) -> None:
 def worlds_fit(graph: FactorGraph, weights: np.ndarray, seed: int) -> bool:
     """Whether stored worlds come as often as they should."""
     found, probability, _ = distribution(graph, weights)
-    kept = worlds(graph, weights, 20_000, seed=seed, thin=20, burn_in=100).unpack()
+    kept = worlds(graph, weights, 20_000, seed=seed, thin=20, burn_in=100).values(np.arange(graph.n_variables)).T
     place = {world: k for k, world in enumerate(found)}
     counts = np.bincount([place[tuple(world)] for world in kept.tolist()], minlength=len(found))
     expected = probability * len(kept)
@@ -86,7 +86,7 @@ def test_the_answer_depends_on_the_seed_and_not_on_the_threads() -> None:
     other = sample(graph, weights, epochs=200, seed=6)
     assert np.array_equal(one.probability, two.probability)
     assert not np.array_equal(one.probability, other.probability)
-    kept = [worlds(graph, weights, 9, seed=5, threads=threads).rows for threads in (1, 3)]
+    kept = [worlds(graph, weights, 9, seed=5, threads=threads).bits for threads in (1, 3)]
     assert np.array_equal(*kept)
 
 
@@ -157,15 +157,17 @@ def test_clusters_with_cycles_and_general_factors_come_in_their_probability() ->
     assert worlds_fit(graph, weights, 3)
 
 
-def test_boolean_worlds_take_one_bit_a_variable() -> None:
-    graph, weights = random_graph(1, n=21, n_factors=20, largest=2)
+def test_worlds_take_the_bits_they_need_and_each_chain_has_its_own() -> None:
+    graph, weights = random_graph(1, n=21, n_factors=20, largest=5)
     kept = worlds(graph, weights, 50, seed=2)
-    assert kept.rows.shape == (50, 3) and kept.packed
-    whole = kept.unpack()
-    assert np.array_equal(np.stack([kept.get(t) for t in range(50)]), whole)
-    assert np.array_equal(kept.of_variables([20, 0, 9]), whole[:, [20, 0, 9]])
-    known = graph.evidence != OPEN
-    assert (whole[:, known] == graph.evidence[known]).all()
+    is_open = graph.evidence == OPEN
+    width = np.ceil(np.log2(graph.cardinality[is_open])).astype(int)
+    assert kept.bits.shape == (width.sum(), 7) and np.array_equal(kept.has(np.arange(21)), is_open)
+    values = kept.values(np.arange(21))
+    assert (values < graph.cardinality[:, None]).all() and (values[~is_open] == 0).all()
+    assert np.array_equal(kept.values(np.array([20, 0, 9])), values[[20, 0, 9]])
+    kept.put(np.array([0, 9]), values[[0, 9], :24], at=16)
+    assert np.array_equal(kept.values(np.array([0, 9]))[:, 16:40], values[[0, 9], :24])
 
 
 def check_wide(n_values: int, kind: type) -> None:
@@ -174,9 +176,9 @@ def check_wide(n_values: int, kind: type) -> None:
     weights = np.array([8.0])
     found = sample(graph, weights, epochs=2000)
     assert np.abs(found.probability - marginals(graph, weights)).max() < 0.02
+    assert found.states.dtype == kind
     kept = worlds(graph, weights, 20)
-    assert kept.rows.dtype == kind and kept.unpack().max() > 127
-    assert isinstance(kept, PackedWorlds) and np.array_equal(kept.of_variables([0])[:, 0], kept.unpack()[:, 0])
+    assert kept.bits.shape == (int(np.ceil(np.log2(n_values))) + 1, 3) and kept.values(np.array([0])).max() > 127
 
 
 def test_variables_of_many_values_are_kept_in_two_bytes() -> None:
