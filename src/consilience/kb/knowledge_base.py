@@ -22,7 +22,7 @@ from consilience.kb.grounding.delta import Update, UpdateReport, take_rows, upda
 from consilience.kb.grounding.differences import row_difference
 from consilience.kb.grounding.files import read_rows
 from consilience.kb.grounding.ground import GroundReport, ground
-from consilience.kb.grounding.load import fitted, load
+from consilience.kb.grounding.load import fits_base, fitted, load, make_base
 from consilience.kb.grounding.remembered import forget_grounded, grounded
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import check, parse, parse_query, write
@@ -83,7 +83,8 @@ class KnowledgeBase:
         self._code: dict[str, Any] = {"functions": functions, "allow_code": allow_code, "folder": folder}
         self._inserts: dict[str, list[pl.DataFrame]] = {}
         self._deletes: dict[str, list[pl.DataFrame]] = {}
-        self._files: dict[str, str] = {}
+        self._files: dict[str, str] = {}  # digests of those that `follow` read
+        self._stale: set[str] = set()  # relations whose rows are of another declaration
         stood = self._note("program")
         self.program = wanted if wanted is not None and not read_only else _checked(stood or "")
         self.memory = Memory(self.store)
@@ -111,12 +112,17 @@ class KnowledgeBase:
         """
         self._must_be(relation)
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        if self._note(f"file {relation}") == digest:
+        fits = fits_base(self.store, self.schema, relation)
+        if fits and self._note(f"file {relation}") == digest:
             return 0, 0
         rows = fitted(self.schema, relation, self._frame(relation, path))
         self._files[relation] = digest
         if self._note("program") is None:
             return load(self.store, self.program, relation, rows, replace=True), 0
+        if not fits:  # the declaration is another one now: no row is the same
+            self._stale.add(relation)
+            self._inserts[relation] = [rows]
+            return len(rows), 0
         came, went = row_difference(self.store, self.schema, relation, rows)
         if len(came):
             self._inserts.setdefault(relation, []).append(came)
@@ -252,7 +258,7 @@ class KnowledgeBase:
             said, change = self._ground_first(inserts, deletes), None
         else:
             said, change = self._ground_change(inserts, deletes, full=full)
-        self._inserts, self._deletes, self._files = {}, {}, {}
+        self._inserts, self._deletes, self._files, self._stale = {}, {}, {}, set()
         return RunReport((Step("ground", said, time.perf_counter() - began),)), change
 
     def _ground_first(self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame]) -> str:
@@ -272,6 +278,8 @@ class KnowledgeBase:
         stood = None if full or not was_inferred else grounded(self.store)
         is_ready = stood is not None and self.memory.make_ready(stood.program)
         with self.store.transaction():
+            for relation in self._stale:
+                make_base(self.store, self.schema, relation, empty=True)
             if full:
                 self.store.execute("DELETE FROM _kb.steps")
                 forget_grounded(self.store)
@@ -419,14 +427,15 @@ class KnowledgeBase:
 
 def _checked(program: str | Program | Sequence[Statement]) -> Program:
     if isinstance(program, str):
-        program = parse(program) if program.strip() else Program()
-    if not isinstance(program, Program):
-        if not isinstance(program, Sequence) or not all(isinstance(part, Statement) for part in program):
-            raise ProgramError(
-                f"{type(program).__name__} is no program.\nFix: give its text, its tree, or a list of statements."
-            )
-        program = Program(tuple(program))
-    found = check(program)
+        found = check(parse(program)) if program.strip() else Program()
+    elif isinstance(program, Program):
+        found = check(program)
+    elif isinstance(program, Sequence) and all(isinstance(part, Statement) for part in program):
+        found = check(Program(tuple(part for part in program if isinstance(part, Statement))))
+    else:
+        raise ProgramError(
+            f"{type(program).__name__} is no program.\nFix: give its text, its tree, or a list of statements."
+        )
     kept.check_columns(found)
     return found
 
