@@ -115,15 +115,16 @@ def conflicting(labels: set[tuple[Row, bool]], values: tuple[Row, ...]) -> bool:
 
 
 def softened(labels: list[tuple[Row, float]], values: tuple[Row, ...]) -> tuple[float, ...]:
-    """The mean over soft labels of the distribution each describes."""
+    """Boolean: the mean. Categorical: the mean of each category; those without labels share what is left; then to 1."""
     if not values:
         p = sum(p for _, p in labels) / len(labels)
         return (1 - p, p)
-    total = [0.0] * len(values)
-    for category, p in labels:
-        for i, v in enumerate(values):
-            total[i] += 1.0 if len(values) == 1 else p if v == category else (1 - p) / (len(values) - 1)
-    return tuple(x / len(labels) for x in total)
+    said = {v: [p for c, p in labels if c == v] for v in values}
+    mean = {v: sum(given) / len(given) for v, given in said.items() if given}
+    left = max(1 - sum(mean.values()), 0.0)
+    share = [mean[v] if v in mean else left / (len(values) - len(mean)) for v in values]
+    total = sum(share)
+    return tuple(x / total if total else 1 / len(values) for x in share)
 
 
 def factors_of(rule: t.Inference, program: t.Program, bags: Mapping[str, Bag], out: Named) -> None:

@@ -22,7 +22,7 @@ from consilience.kb.grounding.delta import Update, UpdateReport, take_rows, upda
 from consilience.kb.grounding.differences import row_difference
 from consilience.kb.grounding.files import read_rows
 from consilience.kb.grounding.ground import GroundReport, ground
-from consilience.kb.grounding.load import fitted, load
+from consilience.kb.grounding.load import fits_base, fitted, load, make_base
 from consilience.kb.grounding.remembered import forget_grounded, grounded
 from consilience.kb.grounding.store import Store
 from consilience.kb.language import build, check, parse, parse_query, write
@@ -85,7 +85,8 @@ class KnowledgeBase:
         self._code: dict[str, Any] = {"functions": functions, "allow_code": allow_code, "folder": folder}
         self._inserts: dict[str, list[pl.DataFrame]] = {}
         self._deletes: dict[str, list[pl.DataFrame]] = {}
-        self._files: dict[str, str] = {}
+        self._files: dict[str, str] = {}  # digests of those that `follow` read
+        self._stale: set[str] = set()  # relations whose rows are of another declaration
         stood = self._note("program")
         self.program = wanted if wanted is not None and not read_only else _checked(stood or "")
         self.memory = Memory(self.store)
@@ -113,12 +114,17 @@ class KnowledgeBase:
         """
         self._must_be(relation)
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        if self._note(f"file {relation}") == digest:
+        fits = fits_base(self.store, self.schema, relation)
+        if fits and self._note(f"file {relation}") == digest:
             return 0, 0
         rows = fitted(self.schema, relation, self._frame(relation, path))
         self._files[relation] = digest
         if self._note("program") is None:
             return load(self.store, self.program, relation, rows, replace=True), 0
+        if not fits:  # the declaration is another one now: no row is the same
+            self._stale.add(relation)
+            self._inserts[relation] = [rows]
+            return len(rows), 0
         came, went = row_difference(self.store, self.schema, relation, rows)
         if len(came):
             self._inserts.setdefault(relation, []).append(came)
@@ -254,7 +260,7 @@ class KnowledgeBase:
             said, change = self._ground_first(inserts, deletes), None
         else:
             said, change = self._ground_change(inserts, deletes, full=full)
-        self._inserts, self._deletes, self._files = {}, {}, {}
+        self._inserts, self._deletes, self._files, self._stale = {}, {}, {}, set()
         return RunReport((Step("ground", said, time.perf_counter() - began),)), change
 
     def _ground_first(self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame]) -> str:
@@ -273,8 +279,11 @@ class KnowledgeBase:
         was_inferred = self.memory.is_inferred()
         stood = None if full or not was_inferred else grounded(self.store)
         is_ready = stood is not None and self.memory.make_ready(stood.program)
-        if full:
-            with self.store.transaction():
+
+        def first() -> None:
+            for relation in self._stale:
+                make_base(self.store, self.schema, relation, empty=True)
+            if full:
                 self.store.execute("DELETE FROM _kb.steps")
                 forget_grounded(self.store)
 
@@ -283,7 +292,7 @@ class KnowledgeBase:
                 self.memory.outdated(learned=_teaches(done))
             self._note_grounded()
 
-        done = update(self.store, self.program, inserts=inserts, deletes=deletes, also=note, **self._code)
+        done = update(self.store, self.program, inserts=inserts, deletes=deletes, first=first, also=note, **self._code)
         if is_ready and done.change is not None:
             return _updated(done.report), done.change
         self.memory.forget()

@@ -80,13 +80,15 @@ def update(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     allow_code: bool = False,
     folder: Path | None = None,
+    first: Callable[[], None] | None = None,
     also: Callable[[Update], None] | None = None,
 ) -> Update:
     """Bring a grounded database up to changed rows and a changed program. All of it happens, or nothing.
 
     inserts, deletes: base rows by relation; a row deleted must be there, and goes once. The program is compared with
     the one that was grounded: rules that are new, changed or gone, code of functions, fixed weights. A changed
-    declaration grounds everything anew, and the report says so. also: what else is written in the same transaction.
+    declaration grounds everything anew, and the report says so. first, also: what
+    else is done in the same transaction, before all (where everything is to be grounded anew) and behind all.
     raises: DataError for a row that is not there or does not fit, and all that `ground` raises.
     O(the change) work, but for rules in `report.recomputed`, and scans of columns that are joined with the change.
     """
@@ -95,6 +97,8 @@ def update(
     if store.in_transaction:
         raise StoreError("An update is a transaction of its own.\nFix: call it outside of `store.transaction()`.")
     with store.transaction():
+        if first is not None:
+            first()
         schema = Schema(program)
         prints = function_fingerprints(program, functions, folder)
         plan = planned(store, schema, prints)

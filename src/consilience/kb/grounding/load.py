@@ -63,18 +63,15 @@ def note_load(store: Store, relation: str) -> None:
 
 def make_base(store: Store, schema: Schema, relation: str, *, empty: bool = False) -> None:
     """See that the table of a relation's loaded rows is there, with the columns declared."""
-    wanted = {
-        n: (t.sql("duckdb") if t is not None else "TEXT")
-        for n, t in zip(schema.columns(relation), schema.types(relation), strict=True)
-    }
+    wanted = _wanted(schema, relation)
     there = store.columns(BASE, relation)
-    same = list(there)[:-1] == list(wanted)
-    if there and same and not empty:
+    if there and not empty and fits_base(store, schema, relation):
         return
     if there and not empty and store.one(exp.select(exp.Count(this=exp.Star())).from_(table(relation, BASE))):
         raise DataError(
-            f"The rows loaded into {relation} have the columns {', '.join(list(there)[:-1])}, but it is declared with "
-            f"{', '.join(wanted)}.\nFix: load them again."
+            f"The rows loaded into {relation} have the columns {_written(there)}, but it is declared with "
+            f"{_written(wanted)}.\n"
+            "Fix: take its rows out before you change a declaration, or begin a new knowledge base."
         )
     if there:
         store.drop(table(relation, BASE))
@@ -84,6 +81,21 @@ def make_base(store: Store, schema: Schema, relation: str, *, empty: bool = Fals
     ]
     columns.append(exp.ColumnDef(this=exp.to_identifier(COUNT, quoted=True), kind=exp.DataType.build("bigint")))
     store.execute(exp.Create(this=exp.Schema(this=table(relation, BASE), expressions=columns), kind="TABLE"))
+
+
+def fits_base(store: Store, schema: Schema, relation: str) -> bool:
+    """Whether the rows loaded into a relation, if there are any, have the columns it is declared with."""
+    there = store.columns(BASE, relation)
+    return not there or _written(there) == _written(_wanted(schema, relation))
+
+
+def _wanted(schema: Schema, relation: str) -> dict[str, str]:
+    types = (t.sql("duckdb") if t is not None else "TEXT" for t in schema.types(relation))
+    return dict(zip(schema.columns(relation), types, strict=True))
+
+
+def _written(columns: dict[str, str]) -> str:
+    return ", ".join(f"{n} {t.replace('VARCHAR', 'TEXT')}" for n, t in columns.items() if n != COUNT)
 
 
 def fitted(schema: Schema, relation: str, rows: pl.DataFrame) -> pl.DataFrame:

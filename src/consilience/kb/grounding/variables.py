@@ -1,7 +1,8 @@
 """Variables from rows in scope: one for each key, with a stable id, a dense position, and what its labels say.
 
 Hard labels decide: of a Boolean variable any FALSE makes it false, else any TRUE true; of a categorical one the
-smallest category labelled TRUE. Labels with a probability are averaged, and count where no hard label decides.
+smallest category labelled TRUE. Labels with a probability are averaged, and count where no hard label decides; soft
+labels of several categories of one key are its distribution.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ from consilience.kb.sql.schema import (
 HARD = f"{PROBABILITY} IS NULL"
 WEIGHED = f"CASE WHEN {LABEL} THEN {PROBABILITY} ELSE 1 - {PROBABILITY} END"
 IS_SOFT = f"{PROBABILITY} IS NOT NULL AND {LABEL} IS NOT NULL"
+
+# Of a category: the mean of what is said of it; those nothing is said of share what is left. Then all add up to 1.
+SHARE = """CASE WHEN _said = 0 THEN NULL WHEN _sum = 0 AND _said = _n THEN 1 / _n
+WHEN _right IS NULL THEN GREATEST(1 - _sum, 0) / (_n - _said)
+WHEN _said = _n OR _sum > 1 THEN _right / _sum ELSE _right END"""
 
 
 def ground_variables(store: Store, schema: Schema) -> int:
@@ -130,8 +136,8 @@ def categorical_values(relation: Relation, first: int) -> exp.Select:
         .select(
             f"COALESCE(BOOL_OR({HARD} AND {LABEL}), FALSE) AS _true",
             f"COALESCE(BOOL_OR({HARD} AND NOT {LABEL}), FALSE) AS _false",
-            f"COALESCE(SUM(CASE WHEN {IS_SOFT} THEN ({WEIGHED}) * {COUNT} END), 0) AS _right",
-            f"COALESCE(SUM(CASE WHEN {IS_SOFT} THEN {COUNT} END), 0)::DOUBLE AS _labels",
+            f"SUM(CASE WHEN {IS_SOFT} THEN ({WEIGHED}) * {COUNT} END) / SUM(CASE WHEN {IS_SOFT} THEN {COUNT} END) "
+            "AS _right",
             dialect="duckdb",
         )
         .from_(table(relation.name, LABELS))
@@ -158,19 +164,15 @@ def categorical_values(relation: Relation, first: int) -> exp.Select:
             exp.alias_(value, VALUE),
             exp.alias_(position, POSITION),
             exp.alias_(over("COUNT(*)"), "_n"),
-            exp.alias_(over("SUM(_labels)"), "_all"),
-            exp.alias_(over("SUM(_labels - _right)"), "_wrong"),
+            exp.alias_(over("COUNT(_right)"), "_said"),
+            exp.alias_(over("SUM(_right)"), "_sum"),
         )
         .from_(per_value.subquery("v"))
         .subquery("w")
     )
     return (
         exp.select(*(column(c) for c in keys + categories), POSITION, VALUE, "_true", "_false")
-        .select(
-            "CASE WHEN _all = 0 THEN NULL WHEN _n = 1 THEN 1.0 "
-            f"ELSE (_right + (_wrong - (_labels - _right)) / (_n - 1)) / _all END AS {SOFT}",
-            dialect="duckdb",
-        )
+        .select(f"{SHARE} AS {SOFT}", dialect="duckdb")
         .from_(totals)
     )
 
