@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.kb.graphs import random_graph
-from tests.kb.learning.graphs import coins
+from tests.kb.learning.graphs import coins, latent_chains
 from tests.reference import factor_graphs
 
 from consilience.kb.graph.factor_graph import FactorFunction, FactorGraph, Factors
@@ -87,6 +87,23 @@ def test_folds_are_even_and_do_not_depend_on_what_else_is_there():
     assert fold_of_components(relevant(coins(9, 9))) is None
     assert (fold_of_variables(relevant(coins(9, 9))) == -1).all()
     assert fold_of_components(relevant(simulated(0.5, tied=True)[0])) is None
+
+
+def test_more_labels_than_it_takes_are_left_to_the_last_fit(monkeypatch):
+    monkeypatch.setattr("consilience.kb.learning.penalty.PLENTY", 300)
+    graph, _ = simulated(0.15)
+    matters = relevant(graph)
+    assert np.bincount(fold_of_components(matters)).tolist() == [100, 100, 100, 300]
+    assert np.bincount(fold_of_variables(matters) + 1).tolist() == [300, 100, 100, 100]
+    learned = learn(graph, np.zeros(graph.n_weights))
+    given = learn(graph, np.zeros(graph.n_weights), settings=LearningSettings(l2=learned.report.l2))
+    assert learned.report.l2_from == "held-out likelihood" and learned.report.variables == 600
+    assert learned.weights == pytest.approx(given.weights, abs=1e-3)
+
+
+def test_choosing_does_not_hold_weights_of_latent_variables_at_0():
+    learned = learn(latent_chains(170, 30), np.zeros(2))
+    assert learned.report.l2_from == "held-out likelihood" and learned.weights.min() > 0.5
 
 
 @pytest.mark.parametrize("seed", range(6))

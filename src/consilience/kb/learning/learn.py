@@ -224,7 +224,7 @@ def _learned(
             "Fix: method 'auto' or 'sgd', or fewer rules that tie variables together."
         )
     if to_choose and len(folds) > 1:
-        (l2, start), how = chosen(folds, start, free), "held-out likelihood"
+        (l2, start), how = chosen(folds[:FOLDS], start, free), "held-out likelihood"
     elif to_choose:
         l2, how = _by_conditionals(matters, start, free)
     if folds:

@@ -33,6 +33,7 @@ RATIO = 4.0
 FARTHEST = 5  # steps of RATIO from the default
 SPREAD = math.log(16)  # of the prior of log l2
 ENOUGH = 10 * FOLDS  # labelled variables, at least
+PLENTY = 200_000  # labelled variables, beyond which more do not tell more of how far weights lie apart
 ROUGHLY = 0.1  # tolerance of the fits: a standard deviation tenth moves a log-likelihood by a two-hundredth
 STEPS = 60
 
@@ -40,23 +41,29 @@ Array = NDArray[np.float64]
 
 
 def fold_of_components(matters: Relevant) -> NDArray[np.int64] | None:
-    """(c,): folds with nearly as many labels each, always the same ones; None if no such folds can be."""
+    """(c,): folds with nearly as many labels each, always the same ones; None if no such folds can be.
+
+    Where there are more labels than it takes to choose, fold FOLDS holds the rest.
+    """
     labels = np.add.reduceat(np.append(matters.known != LATENT, False).astype(np.int64), matters.first_variable[:-1])
     total = int(labels.sum())
-    if total < ENOUGH or labels.max() * FOLDS > total:
+    if total < ENOUGH or labels.max() * FOLDS > min(total, PLENTY):
         return None
-    order = np.lexsort((_hash(matters.variable[matters.first_variable[:-1]]), -labels))
-    fold = np.empty(len(labels), np.int64)
-    fold[order] = np.arange(len(labels)) % FOLDS
+    mixed = _hash(matters.variable[matters.first_variable[:-1]])
+    order = np.argsort(mixed, kind="stable")
+    taken = order[np.cumsum(labels[order]) <= PLENTY]
+    fold = np.full(len(labels), FOLDS, np.int64)
+    fold[taken[np.lexsort((mixed[taken], -labels[taken]))]] = np.arange(len(taken)) % FOLDS
     return fold
 
 
 def fold_of_variables(matters: Relevant) -> NDArray[np.int64]:
-    """(n,): folds of single variables, -1 for those without label; or all -1 if they are too few."""
+    """(n,): folds of single variables, -1 for those without label and beyond PLENTY; or all -1 if they are too few."""
     labelled = np.flatnonzero(matters.known != LATENT)
     fold = np.full(matters.graph.n_variables, -1, np.int64)
     if len(labelled) >= ENOUGH:
-        fold[labelled[np.argsort(_hash(matters.variable[labelled]), kind="stable")]] = np.arange(len(labelled)) % FOLDS
+        taken = labelled[np.argsort(_hash(matters.variable[labelled]), kind="stable")[:PLENTY]]
+        fold[taken] = np.arange(len(taken)) % FOLDS
     return fold
 
 
@@ -67,16 +74,20 @@ def chosen(folds: Sequence[Sequence[Part]], start: Array, free: NDArray[np.intp]
     """
     weights = [start.copy() for _ in folds]
 
+    def near(found: Array) -> Array:
+        """Where to go on from: no weight nearer to 0 than it was, which may be where no gradient leads away from."""
+        return np.where(np.abs(found) < np.abs(start), start, found)
+
     def loss(step: int) -> float:
         l2 = DEFAULT * RATIO**step
         total = (math.log(l2 / DEFAULT) / SPREAD) ** 2 / 2
         for k, held_out in enumerate(folds):
             parts = [part for j, fold in enumerate(folds) if j != k for part in fold]
-            weights[k], _ = climb(Objective(parts, l2, 0.0, weights[k], free), STEPS, ROUGHLY)
+            weights[k], _ = climb(Objective(parts, l2, 0.0, near(weights[k]), free), STEPS, ROUGHLY)
             total -= sum(part.likelihood(weights[k], np.zeros(len(start))) for part in held_out)
         return total
 
-    return DEFAULT * RATIO ** lowest(loss), np.mean(weights, axis=0)
+    return DEFAULT * RATIO ** lowest(loss), near(np.mean(weights, axis=0))
 
 
 def lowest(loss: Callable[[int], float]) -> float:
