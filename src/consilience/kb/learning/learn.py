@@ -41,7 +41,7 @@ from consilience.kb.graph.factor_graph import FactorGraph
 from consilience.kb.learning.conditionals import conditionals
 from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.exact import Objective, Part, climb
-from consilience.kb.learning.penalty import DEFAULT, FOLDS, chosen, fold_of_components, fold_of_variables
+from consilience.kb.learning.penalty import DEFAULT, chosen, fold_of_components, fold_of_variables, folds_of
 from consilience.kb.learning.relevant import LATENT, TARGET, VIRTUAL, Relevant, relevant
 from consilience.kb.learning.sampled import descend
 from consilience.kb.learning.settings import LearningSettings
@@ -122,7 +122,7 @@ def learn(
     raises: GraphError if `initial` does not fit or is not finite, or if method "exact" is asked and not possible.
 
     Cost: O(literals) to find what matters; exact: O(iterations * factors * worlds) over the labelled components;
-    sgd: O(epochs * literals of the labelled components). Choosing l2 costs about two fits more (exact), or less (sgd).
+    sgd: O(epochs * literals of the labelled components). Choosing l2 costs one or two fits more (exact), or less (sgd).
     The same seed gives the same weights on any number of threads.
 
     >>> from consilience.kb.graph.factor_graph import FactorFunction
@@ -224,7 +224,7 @@ def _learned(
             "Fix: method 'auto' or 'sgd', or fewer rules that tie variables together."
         )
     if to_choose and len(folds) > 1:
-        (l2, start), how = chosen(folds[:FOLDS], start, free), "held-out likelihood"
+        (l2, start), how = chosen(folds[: folds_of(matters)], start, free), "held-out likelihood"
     elif to_choose:
         l2, how = _by_conditionals(matters, start, free)
     if folds:
@@ -237,7 +237,7 @@ def _learned(
 
 def _by_conditionals(matters: Relevant, start: NDArray[np.float64], free: NDArray[np.intp]) -> tuple[float, str]:
     """The penalty by pseudo-likelihood, if it says anything of weights that may move."""
-    folds = [[table] for table in conditionals(matters, fold_of_variables(matters), FOLDS)]
+    folds = [[table] for table in conditionals(matters, fold_of_variables(matters), folds_of(matters))]
     if not any(np.isin(table.column, free).any() for (table,) in folds):
         return DEFAULT, "default"
     return chosen(folds, start, free)[0], "held-out pseudo-likelihood"

@@ -1,10 +1,10 @@
 """How strongly weights are drawn to 0, where the user does not say: as held-out labels are told best.
 
 What suits depends on how far weights lie apart, which no one knows beforehand: too weak a penalty repeats the accidents
-of few labels and is too sure, too strong a one is not sure enough. So labels are dealt to three folds; weights learned
-without one of them are asked for its log-likelihood, under penalties a factor of 4 apart, from the default on as long
-as it gets better; a parabola through the best three says where between them the optimum lies. A wide prior around the
-default (its logarithm normal) settles what few labels cannot.
+of few labels and is too sure, too strong a one is not sure enough. So labels are dealt to three folds (two where there
+are many); weights learned without one of them are asked for its log-likelihood, under penalties a factor of 4 apart,
+from the default on as long as it gets better; a parabola through the best three says where between them the optimum
+lies. A wide prior around the default (its logarithm normal) settles what few labels cannot.
 
 Components are dealt whole, with all their latent variables. Where one component has most of the labels, and where the
 gradient is sampled, the likelihood is that of each labelled variable given its labelled neighbours (pseudo-likelihood,
@@ -28,7 +28,7 @@ from consilience.kb.learning.exact import Objective, Part, climb
 from consilience.kb.learning.relevant import LATENT, Relevant
 
 DEFAULT = 2.0  # the l2 where there is nothing to choose by
-FOLDS = 3
+FOLDS, FOLDS_OF_MANY, MANY = 3, 2, 1000  # folds, and how many from so many labelled variables on
 RATIO = 4.0
 FARTHEST = 5  # steps of RATIO from the default
 SPREAD = math.log(16)  # of the prior of log l2
@@ -40,20 +40,26 @@ STEPS = 60
 Array = NDArray[np.float64]
 
 
+def folds_of(matters: Relevant) -> int:
+    """How many folds there are to be."""
+    return FOLDS if np.count_nonzero(matters.known != LATENT) < MANY else FOLDS_OF_MANY
+
+
 def fold_of_components(matters: Relevant) -> NDArray[np.int64] | None:
     """(c,): folds with nearly as many labels each, always the same ones; None if no such folds can be.
 
-    Where there are more labels than it takes to choose, fold FOLDS holds the rest.
+    Where there are more labels than it takes to choose, one fold more holds the rest.
     """
+    n_folds = folds_of(matters)
     labels = np.add.reduceat(np.append(matters.known != LATENT, False).astype(np.int64), matters.first_variable[:-1])
     total = int(labels.sum())
-    if total < ENOUGH or labels.max() * FOLDS > min(total, PLENTY):
+    if total < ENOUGH or labels.max() * n_folds > min(total, PLENTY):
         return None
     mixed = _hash(matters.variable[matters.first_variable[:-1]])
     order = np.argsort(mixed, kind="stable")
     taken = order[np.cumsum(labels[order]) <= PLENTY]
-    fold = np.full(len(labels), FOLDS, np.int64)
-    fold[taken[np.lexsort((mixed[taken], -labels[taken]))]] = np.arange(len(taken)) % FOLDS
+    fold = np.full(len(labels), n_folds, np.int64)
+    fold[taken[np.lexsort((mixed[taken], -labels[taken]))]] = np.arange(len(taken)) % n_folds
     return fold
 
 
@@ -62,15 +68,17 @@ def fold_of_variables(matters: Relevant) -> NDArray[np.int64]:
     labelled = np.flatnonzero(matters.known != LATENT)
     fold = np.full(matters.graph.n_variables, -1, np.int64)
     if len(labelled) >= ENOUGH:
+        n_folds = folds_of(matters)
         taken = labelled[np.argsort(_hash(matters.variable[labelled]), kind="stable")[:PLENTY]]
-        fold[taken] = np.arange(len(taken)) % FOLDS
+        fold[taken] = np.arange(len(taken)) % n_folds
     return fold
 
 
 def chosen(folds: Sequence[Sequence[Part]], start: Array, free: NDArray[np.intp]) -> tuple[float, Array]:
     """The penalty under which the parts of each fold are told best by weights of the others, and a start near those.
 
-    Costs about as much as learning once or twice, in fits of a rough tolerance that begin where the last ended.
+    Costs about as much as learning once or twice more (with few labels thrice), in fits of a rough tolerance that begin
+    where the last ended.
     """
     weights = [start.copy() for _ in folds]
 
