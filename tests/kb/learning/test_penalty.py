@@ -36,7 +36,7 @@ def simulated(spread, *, n=600, n_features=60, tied=False, seed=0):
 @pytest.mark.parametrize(
     ("tied", "method", "how"),
     [(False, "auto", "held-out likelihood"), (True, "auto", "held-out pseudo-likelihood"),
-     (False, "sgd", "held-out pseudo-likelihood")],
+     (False, "sgd", "held-out likelihood"), (True, "sgd", "held-out pseudo-likelihood")],
 )  # fmt: skip
 def test_weights_that_lie_near_each_other_are_held_nearer_to_0(tied, method, how):
     settings = LearningSettings(method=method, epochs=20)

@@ -42,7 +42,7 @@ from consilience.kb.learning.conditionals import conditionals
 from consilience.kb.learning.engines import Solved
 from consilience.kb.learning.exact import Objective, Part, climb
 from consilience.kb.learning.penalty import DEFAULT, chosen, fold_of_components, fold_of_variables, folds_of
-from consilience.kb.learning.relevant import LATENT, TARGET, VIRTUAL, Relevant, relevant
+from consilience.kb.learning.relevant import LATENT, TARGET, VIRTUAL, Relevant, part_of, relevant
 from consilience.kb.learning.sampled import descend
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.soft import tilts
@@ -226,7 +226,7 @@ def _learned(
     if to_choose and len(folds) > 1:
         (l2, start), how = chosen(folds[: folds_of(matters)], start, free), "held-out likelihood"
     elif to_choose:
-        l2, how = _by_conditionals(matters, start, free)
+        l2, how = _for_sampling(matters, start, free, settings)
     if folds:
         objective = Objective([part for parts in folds for part in parts], l2, settings.l1, start, free)
         weights, converged = climb(objective, settings.iterations, settings.tolerance)
@@ -235,12 +235,23 @@ def _learned(
     return _Done(weights, "sgd", l2, how, [], norms, settings.epochs, False)
 
 
-def _by_conditionals(matters: Relevant, start: NDArray[np.float64], free: NDArray[np.intp]) -> tuple[float, str]:
-    """The penalty by pseudo-likelihood, if it says anything of weights that may move."""
-    folds = [[table] for table in conditionals(matters, fold_of_variables(matters), folds_of(matters))]
-    if not any(np.isin(table.column, free).any() for (table,) in folds):
+def _for_sampling(
+    matters: Relevant, start: NDArray[np.float64], free: NDArray[np.intp], settings: LearningSettings
+) -> tuple[float, str]:
+    """The penalty where not all is exact: by small components, if they have most of the labels, or by neighbours."""
+    small = n_worlds(matters) <= FEW_WORLDS
+    labelled = matters.known != LATENT
+    in_small = np.repeat(small, np.diff(matters.first_variable)) & labelled
+    if 2 * in_small.sum() >= labelled.sum():
+        some = part_of(matters, small)
+        fold = fold_of_components(some)
+        parts = _exact_parts(some, fold, settings) if fold is not None else []
+        if len(parts) > 1:
+            return chosen(parts[: folds_of(some)], start, free)[0], "held-out likelihood"
+    tables = conditionals(matters, fold_of_variables(matters), folds_of(matters))
+    if not any(np.isin(table.column, free).any() for table in tables):
         return DEFAULT, "default"
-    return chosen(folds, start, free)[0], "held-out pseudo-likelihood"
+    return chosen([[table] for table in tables], start, free)[0], "held-out pseudo-likelihood"
 
 
 def _exact_parts(

@@ -6,9 +6,9 @@ are many); weights learned without one of them are asked for its log-likelihood,
 from the default on as long as it gets better; a parabola through the best three says where between them the optimum
 lies. A wide prior around the default (its logarithm normal) settles what few labels cannot.
 
-Components are dealt whole, with all their latent variables. Where one component has most of the labels, and where the
-gradient is sampled, the likelihood is that of each labelled variable given its labelled neighbours (pseudo-likelihood,
-`conditionals.py`), which needs no components.
+Components are dealt whole, with all their latent variables. Where a few components have most of the labels, or those
+that are too large for an exact likelihood, it is that of each labelled variable given its labelled neighbours
+(pseudo-likelihood, `conditionals.py`), which needs no components.
 
 Evidence maximisation (MacKay 1992) was tried: it costs as much, but by its normal approximation it underrates weights
 that few labels bear on, and its penalties were too strong where weights are large.
