@@ -33,6 +33,23 @@ def log_likelihood(graph: FactorGraph, weights: np.ndarray) -> float:
     return clamped - distribution(graph, weights, clamped=False)[2]
 
 
+def log_probability_of_votes(graph: FactorGraph, weights: np.ndarray, ratio: np.ndarray) -> float:
+    """log E[1(hard evidence) * product over soft labels of ratio(value)], the world drawn by the model.
+
+    ratio: laid out as graph.soft.probability: how probable the votes are under each value, up to a constant.
+    """
+    found, p, _ = distribution(graph, weights, clamped=False)
+    total = 0.0
+    for world, share in zip(found, p, strict=True):
+        agrees = all(e in (-1, world[v]) for v, e in enumerate(graph.evidence))
+        likelihood = 1.0
+        for place, v in enumerate(graph.soft.variable):
+            if graph.evidence[v] == -1:
+                likelihood *= ratio[graph.soft.offsets[place] + world[v]]
+        total += share * likelihood * agrees
+    return math.log(total)
+
+
 def gradient(graph: FactorGraph, weights: np.ndarray) -> np.ndarray:
     """Sum over a weight's factors of scale * (expected worth given the evidence - expected worth)."""
     seen = sum(p * expected_worth(graph.with_evidence(e), weights) for p, e in completions(graph))

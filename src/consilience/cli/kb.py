@@ -23,7 +23,9 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Holdout = Annotated[
     float | None, typer.Option(help="Share of the labels kept back, to calibrate with. Default: as the last time.")
 ]
-L2 = Annotated[float | None, typer.Option(help="How strongly weights are drawn to 0.")]
+L2 = Annotated[
+    float | None, typer.Option(help="How strongly weights are drawn to 0. Default: as tells held-out labels best.")
+]
 Epochs = Annotated[int | None, typer.Option(help="Sweeps of sampling, where the exact answer is out of reach.")]
 Out = Annotated[
     Path | None, typer.Option(help="Write all of it to a file: .parquet, .csv, .tsv, .jsonl; facts also .nt.")

@@ -169,8 +169,9 @@ class KnowledgeBase:
         """Ground what changed, learn the weights, infer the probabilities.
 
         holdout: share of the labels kept back to calibrate with; by default that of the last run. l2, l1: how strongly
-        weights are drawn to 0. epochs: sweeps of sampling, where no exact answer is in reach. learn: by default where
-        labels, rules or weights are new. full: ground everything anew.
+        weights are drawn to 0; by default as strongly as tells held-out labels best. epochs: sweeps of sampling, where
+        no exact answer is in reach. learn: by default where labels, rules or weights are new. full: ground everything
+        anew.
         """
         report, change = self._ground(full=full)
         if learn is None:

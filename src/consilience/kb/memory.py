@@ -97,7 +97,8 @@ class Memory:
             self._set_note(HOLDOUT_SEED, str(seed))
         self.forget()
         loaded = self.graph(program)
-        done = learn(loaded.graph, loaded.weights, seed=seed, settings=LearningSettings(**_given(settings)))
+        how = LearningSettings(**_given(settings))
+        done = learn(loaded.graph, loaded.weights, seed=seed, kind=loaded.kind, settings=how)
         with self.store.transaction():
             save_weights(self.store, done.weights)
             self.outdated()
@@ -105,9 +106,12 @@ class Memory:
         loaded.weights[:] = done.weights
         report = done.report
         said = f"{report.weights:,} weights from {report.variables:,} variables, by {report.method}"
+        if report.method != "none":
+            said += f", l2 {report.l2:.3g} ({report.l2_from})"
         if report.method == "exact" and not report.converged:
             said += ", which did not converge"
         facts = {"method": report.method, "weights": report.weights, "held_out": len(loaded.holdout.position)}
+        facts |= {"l2": report.l2, "l2_from": report.l2_from}
         return Step("learn", said, time.perf_counter() - began, facts)
 
     def infer(self, program: Program, *, seed: int, **settings: Any) -> Step:

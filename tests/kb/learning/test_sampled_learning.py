@@ -15,8 +15,8 @@ from consilience.kb.learning.relevant import relevant
 from consilience.kb.learning.sampled import _chains
 from consilience.kb.learning.settings import LearningSettings
 
-EXACT = LearningSettings(method="exact", max_worlds=4096)
-SGD = LearningSettings(method="sgd", epochs=100, decay=0.97)  # half the default: seconds count here
+EXACT = LearningSettings(method="exact", l2=2.0, max_worlds=4096)
+SGD = LearningSettings(method="sgd", l2=2.0, epochs=100, decay=0.97)  # half the default: seconds count here
 
 
 def estimate(graph, weights, sweeps=400):

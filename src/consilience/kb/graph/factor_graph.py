@@ -166,6 +166,40 @@ class SoftEvidence:
         """No soft labels."""
         return SoftEvidence(np.zeros(0, np.int32), np.zeros(1, np.int32), np.zeros(0))
 
+    def check(self, cardinality: NDArray[np.int32]) -> None:
+        """Raise GraphError for the first label that is no distribution over the values of its variable. O(values)."""
+        if len(self.variable) == 0:
+            return
+        n = len(cardinality)
+        wrong = np.flatnonzero((self.variable < 0) | (self.variable >= n) | (np.diff(self.variable, prepend=-1) <= 0))
+        if len(wrong):
+            raise GraphError(
+                f"Soft label {wrong[0]} is of variable {self.variable[wrong[0]]}, and there are {n} variables.\n"
+                "Fix: one soft label a variable at most, in the order of their numbers."
+            )
+        if len(self.offsets) != len(self.variable) + 1 or self.offsets[-1] != len(self.probability):
+            raise GraphError(
+                f"There are {len(self.variable)} soft labels and {len(self.probability)} probabilities, and "
+                f"{len(self.offsets)} offsets from {self.offsets[:1].tolist()} to {self.offsets[-1:].tolist()}.\n"
+                "Fix: one offset a label, and the end."
+            )
+        wrong = np.flatnonzero(np.diff(self.offsets) != cardinality[self.variable])
+        if len(wrong):
+            v, given = self.variable[wrong[0]], np.diff(self.offsets)[wrong[0]]
+            raise GraphError(
+                f"The soft label of variable {v} has {given} probabilities, but the variable has {cardinality[v]} "
+                "values.\nFix: give one for each value."
+            )
+        sums = np.add.reduceat(self.probability, self.offsets[:-1])
+        least = np.minimum.reduceat(self.probability, self.offsets[:-1])
+        wrong = np.flatnonzero(~((least >= 0) & (np.abs(sums - 1) < 1e-6)))
+        if len(wrong):
+            label = self.probability[self.offsets[wrong[0]] : self.offsets[wrong[0] + 1]]
+            raise GraphError(
+                f"The soft label of variable {self.variable[wrong[0]]} is {label.tolist()}.\n"
+                "Fix: probabilities that are not negative and add up to 1."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class FactorGraph:
@@ -258,9 +292,13 @@ class FactorGraph:
                 f"Factor {wrong[0]} has weight {f.weight[wrong[0]]}, but there are {self.n_weights}.\n"
                 "Fix: number weights from 0."
             )
+        wrong = np.flatnonzero(~np.isfinite(f.scale))
+        if len(wrong):
+            raise GraphError(f"The scale of factor {wrong[0]} is {f.scale[wrong[0]]}.\nFix: a finite number.")
         wrong = np.flatnonzero((self.evidence < OPEN) | (self.evidence >= self.cardinality))
         if len(wrong):
             raise GraphError(
                 f"The evidence of variable {wrong[0]} is {self.evidence[wrong[0]]}, but it has "
                 f"{self.cardinality[wrong[0]]} values.\nFix: number the values of a variable from 0."
             )
+        self.soft.check(self.cardinality)

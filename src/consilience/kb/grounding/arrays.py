@@ -43,12 +43,16 @@ class Holdout:
 
 @dataclass(frozen=True)
 class LoadedGraph:
-    """A factor graph from a database. weights: (W,) their values. ids: (n,) uint64; 0 where a variable is gone."""
+    """A factor graph from a database. weights: (W,) their values. ids: (n,) uint64; 0 where a variable is gone.
+
+    kind: (n,) int16: the number of the relation of each Boolean variable, and -1 for categorical ones, for `learn`.
+    """
 
     graph: FactorGraph
     weights: NDArray[np.float64]
     holdout: Holdout
     ids: NDArray[np.uint64]
+    kind: NDArray[np.int16]
 
 
 def load_graph(
@@ -76,33 +80,36 @@ def load_graph(
     0
     """
     schema = Schema(program)
-    cardinality, evidence, ids, soft = _variables(store, schema)
+    cardinality, evidence, ids, kind, soft = _variables(store, schema)
     held = _holdout(evidence, ids, holdout_fraction, seed, holdout)
     kept = Holdout(held, evidence[held].copy())
     evidence[held] = OPEN
     parts = [_factors(store, schema, rule) for rule in schema.inferences if store.has_table(FACTORS, rule_name(rule))]
     fixed, weights = _weights(store)
     graph = FactorGraph(cardinality, evidence, Factors.joined(parts), fixed, soft)
-    return LoadedGraph(graph, weights, kept, ids)
+    graph.check()
+    return LoadedGraph(graph, weights, kept, ids, kind)
 
 
 def _variables(
     store: Store, schema: Schema
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint64], SoftEvidence]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint64], NDArray[np.int16], SoftEvidence]:
     n = store.counter("variables")
     cardinality, evidence = np.full(n, 2, np.int32), np.zeros(n, np.int32)
-    ids = np.zeros(n, np.uint64)
+    ids, kind = np.zeros(n, np.uint64), np.full(n, -1, np.int16)
     gone = store.arrays("SELECT position, cardinality FROM _kb.retired")
     cardinality[gone["position"]] = gone["cardinality"]
     soft: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-    for name in schema.order:
+    for number, name in enumerate(schema.order):
         if not schema.is_variable(name):
             continue
         found = store.arrays(exp.select(POSITION, CARDINALITY, EVIDENCE, ID).from_(table(name, VARIABLES)))
         at = found[POSITION]
         cardinality[at], evidence[at], ids[at] = found[CARDINALITY], found[EVIDENCE], found[ID]
-        soft.append(_soft(store, name, bool(schema.relation(name).categories)))
-    return cardinality, evidence, ids, _joined_soft(soft, cardinality, evidence)
+        categorical = bool(schema.relation(name).categories)
+        kind[at] = -1 if categorical else number
+        soft.append(_soft(store, name, categorical))
+    return cardinality, evidence, ids, kind, _joined_soft(soft, cardinality, evidence)
 
 
 def _soft(store: Store, name: str, categorical: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

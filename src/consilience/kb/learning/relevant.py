@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from consilience.kb.graph.components import components
 from consilience.kb.graph.factor_graph import OPEN, FactorGraph, Factors, SoftEvidence
 
-LATENT, HARD, SOFT = 0, 1, 2  # what is known of a variable: nothing, its value, the probabilities of its values
+# what is known of a variable: nothing, its value, the probabilities to be repeated, or what votes say beside factors
+LATENT, HARD, TARGET, VIRTUAL = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class Relevant:
 
     graph: its variables and factors are numbered anew. variable: (n,) int32: what each was called before.
     first_variable, first_factor: (c + 1,) int64: where those of each component begin.
-    known: (n,) uint8: LATENT, HARD or SOFT. soft_start: (n,) int32 into graph.soft.probability, -1 if not soft.
+    known: (n,) uint8: LATENT, HARD, TARGET or VIRTUAL. soft_start: (n,) int32 into graph.soft.probability and into
+    tilt, -1 if there is no soft label. tilt: (p,) float64: log-likelihood of the votes under each value, as in
+    `soft.tilts`.
     """
 
     graph: FactorGraph
@@ -34,6 +37,7 @@ class Relevant:
     first_factor: NDArray[np.int64]
     known: NDArray[np.uint8]
     soft_start: NDArray[np.int32]
+    tilt: NDArray[np.float64]
 
     @property
     def n_components(self) -> int:
@@ -48,8 +52,12 @@ class Relevant:
         return out & ~self.graph.weight_is_fixed
 
 
-def relevant(graph: FactorGraph) -> Relevant:
-    """The components with evidence (hard or soft) and a weight to learn. O(literals + n log n)."""
+def relevant(graph: FactorGraph, tilt: NDArray[np.float64] | None = None) -> Relevant:
+    """The components with evidence (hard or soft) and a weight to learn. O(literals + n log n).
+
+    tilt: as `soft.tilts` makes it; by default all soft labels are targets.
+    """
+    tilt = np.full(len(graph.soft.probability), np.nan) if tilt is None else tilt
     f = graph.factors
     has_literals = np.diff(f.offsets) > 0
     wide = replace(graph, cardinality=np.maximum(graph.cardinality, 2))  # a variable of one value is kept too
@@ -64,7 +72,7 @@ def relevant(graph: FactorGraph) -> Relevant:
     number = np.full(n + 1, -1, np.int32)
     kept = np.flatnonzero((has_evidence & teaches)[:n])  # place n, that of factors without literals, is left out
     number[kept] = np.arange(len(kept))
-    return _taken(graph, number[component], number[factor_component], len(kept))
+    return _taken(graph, tilt, number[component], number[factor_component], len(kept))
 
 
 def part_of(whole: Relevant, which: NDArray[np.bool_]) -> Relevant:
@@ -72,11 +80,15 @@ def part_of(whole: Relevant, which: NDArray[np.bool_]) -> Relevant:
     number = np.where(which, np.cumsum(which) - 1, -1).astype(np.int32)
     of_variable = np.repeat(number, np.diff(whole.first_variable))
     of_factor = np.repeat(number, np.diff(whole.first_factor))
-    return _taken(whole.graph, of_variable, of_factor, int(which.sum()))
+    return _taken(whole.graph, whole.tilt, of_variable, of_factor, int(which.sum()))
 
 
 def _taken(
-    graph: FactorGraph, component: NDArray[np.int32], factor_component: NDArray[np.int32], n_components: int
+    graph: FactorGraph,
+    tilt: NDArray[np.float64],
+    component: NDArray[np.int32],
+    factor_component: NDArray[np.int32],
+    n_components: int,
 ) -> Relevant:
     """Variables and factors in the order of their components, those of component -1 left out."""
     variable = _in_order(component)
@@ -84,10 +96,10 @@ def _taken(
     place[variable] = np.arange(len(variable))
     which = _in_order(factor_component)
     f = graph.factors.take(which)
-    soft = _soft_of(graph, variable)
+    soft, tilt = _soft_of(graph, tilt, variable)
     evidence = graph.evidence[variable]
     known = np.where(evidence != OPEN, HARD, LATENT).astype(np.uint8)
-    known[soft.variable] = SOFT
+    known[soft.variable] = np.where(np.isnan(tilt[soft.offsets[:-1]]), TARGET, VIRTUAL)
     soft_start = np.full(len(variable), -1, np.int32)
     soft_start[soft.variable] = soft.offsets[:-1]
     numbers = np.arange(n_components + 1)
@@ -104,6 +116,7 @@ def _taken(
         np.searchsorted(factor_component[which], numbers),
         known,
         soft_start,
+        tilt,
     )
 
 
@@ -113,11 +126,13 @@ def _in_order(component: NDArray[np.int32]) -> NDArray[np.int32]:
     return which[np.argsort(component[which], kind="stable")].astype(np.int32)
 
 
-def _soft_of(graph: FactorGraph, variable: NDArray[np.int32]) -> SoftEvidence:
-    """The soft labels of these variables, bar those whose value is known: hard evidence beats soft."""
+def _soft_of(
+    graph: FactorGraph, tilt: NDArray[np.float64], variable: NDArray[np.int32]
+) -> tuple[SoftEvidence, NDArray[np.float64]]:
+    """Soft labels and tilts of these variables, bar those whose value is known: hard evidence beats soft."""
     given = graph.soft
     if len(given.variable) == 0:
-        return given
+        return given, tilt
     slot = np.full(graph.n_variables, -1, np.int64)
     slot[given.variable] = np.arange(len(given.variable))
     slots = np.where(graph.evidence[variable] == OPEN, slot[variable], -1)
@@ -125,4 +140,4 @@ def _soft_of(graph: FactorGraph, variable: NDArray[np.int32]) -> SoftEvidence:
     sizes = graph.cardinality[variable[at]]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     values = np.repeat(given.offsets[slots[at]] - offsets[:-1], sizes) + np.arange(offsets[-1])
-    return SoftEvidence(at.astype(np.int32), offsets.astype(np.int32), given.probability[values])
+    return SoftEvidence(at.astype(np.int32), offsets.astype(np.int32), given.probability[values]), tilt[values]

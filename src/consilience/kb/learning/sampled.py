@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled
-from consilience.kb.learning.relevant import LATENT, SOFT, Relevant
+from consilience.kb.learning.relevant import HARD, Relevant
 from consilience.kb.learning.settings import LearningSettings
 from consilience.kb.learning.sweep import Swept, sweep, swept
 from consilience.progress import track
@@ -77,7 +77,9 @@ class Chains:
         list(pool.map(one, range(len(self.scratch))) if pool else map(one, range(len(self.scratch))))
 
 
-def descend(matters: Relevant, start: Array, seed: int, settings: LearningSettings) -> tuple[Array, list[float]]:
+def descend(
+    matters: Relevant, start: Array, seed: int, l2: float, settings: LearningSettings
+) -> tuple[Array, list[float]]:
     """All weights, and the estimated gradient of each epoch: root mean square, in standard deviations of a weight."""
     in_use, number = np.unique(matters.graph.factors.weight, return_inverse=True)
     chains = _chains(matters, number.astype(np.int32), len(in_use), seed)
@@ -93,19 +95,19 @@ def descend(matters: Relevant, start: Array, seed: int, settings: LearningSettin
         for epoch in track(range(-settings.burn_in, settings.epochs), "learning weights"):
             averages = epoch >= settings.epochs // 2
             now = rate * (settings.decay**epoch if epoch >= 0 else 0.0)  # before the first epoch only squares are seen
-            epoch_gradient[:] = -settings.l2 * weights
+            epoch_gradient[:] = -l2 * weights
             for batch in range(n_batches):
                 chains.run(weights, batch, n_batches, pool)
                 n_steps += 1
                 seen = 1 - keep**n_steps  # how much of what it could the mean of squares has seen
-                penalties = settings.l2 / n_batches, settings.l1 / n_batches
+                penalties = l2 / n_batches, settings.l1 / n_batches
                 sums = squares, epoch_gradient, averages, total, zero
                 _step(weights, chains.gradient, 1 / len(chains.free), moves, now, keep, seen, *penalties, *sums)
                 n_averaged += averages
             if epoch >= 0:
-                norms.append(_norm(epoch_gradient, information + settings.l2, moves & (squares > 0)))
+                norms.append(_norm(epoch_gradient, information + l2, moves & (squares > 0)))
     mean = np.where(2 * zero > n_averaged, 0.0, total / n_averaged)  # L1: what was mostly 0 is 0
-    if settings.l1 or settings.l2:
+    if settings.l1 or l2:
         mean[squares == 0] = 0.0  # the evidence never spoke for or against it
     out = start.copy()
     out[in_use[moves]] = mean[moves]
@@ -124,7 +126,7 @@ def _chains(matters: Relevant, weight: NDArray[np.int32], n_weights: int, seed: 
     n_chains = int(np.clip(ENOUGH_VISITS // n, 1, 256))
     rng = np.random.default_rng(seed)
     at_random = (rng.random((n_chains, n), np.float32) * arrays.cardinality).astype(np.int32)
-    clamped = np.where((arrays.known == LATENT) | (arrays.known == SOFT), at_random, arrays.evidence).astype(np.int32)
+    clamped = np.where(arrays.known == HARD, arrays.evidence, at_random).astype(np.int32)
     cost = np.cumsum(np.diff(arrays.incident) + 1)[matters.first_variable[1:] - 1]  # up to the end of each component
     cuts = np.searchsorted(cost, cost[-1] * np.arange(1, SHARDS) / SHARDS)
     bounds = np.unique(np.concatenate([[0], matters.first_variable[1:][cuts], [n]]))

@@ -1,15 +1,16 @@
 """One sweep over pairs of Markov chains, which estimates the gradient of the likelihood.
 
-In the *free* chain every variable is drawn; in the *clamped* chain known variables have their value, softly labelled
-ones are drawn from their given distribution, latent ones from their conditional. Both persist from sweep to sweep while
-the weights move. A visit of variable v credits each factor of v with its *expected* worth over the values of v given
-the rest (and an equal share of the factor goes to each of its variables), in the clamped chain with +, in the free one
-with -. So a factor of one variable has its exact gradient, and others less noise than their drawn worths would have.
+In the *free* chain every variable is drawn; in the *clamped* chain known variables have their value, targets are drawn
+from their given distribution, latent ones from their conditional, and so are those with virtual evidence, tilted by it.
+Both persist from sweep to sweep while the weights move. A visit of variable v credits each factor of v with its
+*expected* worth over the values of v given the rest (and an equal share of the factor goes to each of its variables),
+in the clamped chain with +, in the free one with -. So a factor of one variable has its exact gradient, and others less
+noise than their drawn worths would have.
 
 Source: Tieleman 2008 (persistent contrastive divergence), De Sa et al. 2016 and the published sampler. Departs: that
 sampler credits worths as drawn, only at labelled variables, and moves the weights after each.
 
-A softly labelled variable beside latent ones is drawn anew on one visit in five only, and credited as drawn: the latent
+A target beside latent variables is drawn anew on one visit in five only, and credited as drawn: the latent
 ones must have time to follow, or they would be averaged over a distribution that is not theirs.
 """
 
@@ -26,17 +27,17 @@ from consilience.engines.compiled import compiled, inlined
 from consilience.kb.graph.adjacency import adjacency
 from consilience.kb.graph.factor_graph import FactorFunction
 from consilience.kb.graph.worth import worth
-from consilience.kb.learning.relevant import HARD, LATENT, SOFT, Relevant
+from consilience.kb.learning.relevant import HARD, LATENT, TARGET, VIRTUAL, Relevant
 
 IS_TRUE = int(FactorFunction.IS_TRUE)
-REDRAWN = 0.2  # share of visits on which a soft label beside latent variables is drawn anew
+REDRAWN = 0.2  # share of visits on which a target beside latent variables is drawn anew
 
 
 class Swept(NamedTuple):
     """What a sweep reads, as `Relevant` has it; weight numbers are those of the weights in use.
 
     incident: (n + 1,) int64 into incidence (int32), the factors of each variable. share: (F,) float32: 1 / variables.
-    redrawn: (n,) float32: on which share of visits a soft label is drawn anew. alone: (n,): a component of its own with
+    redrawn: (n,) float32: on which share of visits a target is drawn anew. alone: (n,): a component of its own with
     factors IS_TRUE only, whose gradient needs no state.
     """
 
@@ -47,6 +48,7 @@ class Swept(NamedTuple):
     redrawn: NDArray[np.float32]
     alone: NDArray[np.bool_]
     probability: NDArray[np.float64]
+    tilt: NDArray[np.float64]
     function: NDArray[np.uint8]
     offsets: NDArray[np.integer]
     variable: NDArray[np.int32]
@@ -65,7 +67,8 @@ def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
     near = adjacency(graph)
     share = (1.0 / np.bincount(near.factors, minlength=len(f))).astype(np.float32)
     n_latent = np.add.reduceat(
-        np.append(relevant.known == LATENT, False).astype(np.int64), relevant.first_variable[:-1]
+        np.append((relevant.known == LATENT) | (relevant.known == VIRTUAL), False).astype(np.int64),
+        relevant.first_variable[:-1],
     )
     beside_latent = np.repeat(n_latent > 0, np.diff(relevant.first_variable))
     sizes = np.diff(relevant.first_variable)
@@ -80,6 +83,7 @@ def swept(relevant: Relevant, weight: NDArray[np.int32]) -> Swept:
         np.where(beside_latent, REDRAWN, 1.0).astype(np.float32),
         alone,
         graph.soft.probability,
+        relevant.tilt,
         f.function,
         f.offsets,
         f.variable,
@@ -104,7 +108,7 @@ def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, 
     cardinality, known, evidence, alone = g.cardinality, g.known, g.evidence, g.alone
     incident, incidence = g.incident, g.incidence
     target = np.zeros(len(p))
-    soft_start, redrawn, probability = g.soft_start, g.redrawn, g.probability
+    soft_start, redrawn, probability, tilt = g.soft_start, g.redrawn, g.probability, g.tilt
     weight, scale, share = g.weight, g.scale, g.share
     literals = g.function, g.offsets, g.variable, g.value, g.clause
     value, offsets = g.value, g.offsets
@@ -114,18 +118,22 @@ def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, 
             for v in range(begin, min(begin + block, last)):
                 k = cardinality[v]
                 start, stop = incident[v], incident[v + 1]
+                tilted = soft_start[v] if known[v] == VIRTUAL else -1
                 if alone[v]:
                     for x in range(k):
-                        target[x] = probability[soft_start[v] + x] if known[v] == SOFT else 1.0 * (evidence[v] == x)
-                    credit_alone(incidence, start, stop, k, weight, scale, weights, offsets, value, target, p, gradient)
+                        target[x] = probability[soft_start[v] + x] if known[v] == TARGET else 1.0 * (evidence[v] == x)
+                    arrays = weight, scale, weights, offsets, value
+                    credit_alone(incidence, start, stop, k, arrays, target, tilt, tilted, p, gradient)
                     continue
-                conditional(incidence, start, stop, k, weight, scale, weights, literals, v, here, p, worths)
+                conditional(incidence, start, stop, k, weight, scale, weights, literals, v, here, tilt, -1, p, worths)
                 here[v] = drawn(p, k, rng, chain)
                 credit(incidence, start, stop, k, weight, scale, share, p, worths, -1.0, gradient)
                 as_it_is = known[v] == HARD
                 if not as_it_is:
-                    conditional(incidence, start, stop, k, weight, scale, weights, literals, v, seen, p, worths)
-                if known[v] == SOFT:
+                    conditional(
+                        incidence, start, stop, k, weight, scale, weights, literals, v, seen, tilt, tilted, p, worths
+                    )
+                if known[v] == TARGET:
                     for x in range(k):
                         p[x] = probability[soft_start[v] + x]
                     if uniform(rng, chain) < redrawn[v]:
@@ -151,11 +159,14 @@ def sweep(g, weights, first, last, batch, n_batches, block, free, clamped, rng, 
 
 
 @inlined
-def conditional(incidence, start, stop, k, weight, scale, weights, literals, v, state, p, worths):
-    """The probability of each value of v given the rest, into p; what its factors are worth under each, into worths."""
+def conditional(incidence, start, stop, k, weight, scale, weights, literals, v, state, tilt, tilted, p, worths):
+    """The probability of each value of v given the rest, into p; what its factors are worth under each, into worths.
+
+    tilted: where in tilt virtual evidence of v stands, or -1.
+    """
     function, offsets, variable, value, clause = literals
     for x in range(k):
-        p[x] = 0.0
+        p[x] = tilt[tilted + x] if tilted >= 0 else 0.0
     place = 0
     for at in range(start, stop):
         f = incidence[at]
@@ -190,13 +201,21 @@ def normalise(p, k):
 
 
 @inlined
-def credit_alone(incidence, start, stop, k, weight, scale, weights, offsets, value, target, p, gradient):
-    """The exact gradient of a labelled variable under factors IS_TRUE of its own; target: (k,) what its label says."""
+def credit_alone(incidence, start, stop, k, arrays, target, tilt, tilted, p, gradient):
+    """The exact gradient of a labelled variable under factors IS_TRUE of its own.
+
+    target: (k,) what its label says. tilted: where in tilt virtual evidence stands, from which target is made; or -1.
+    """
+    weight, scale, weights, offsets, value = arrays
     for x in range(k):
         p[x] = 0.0
     for at in range(start, stop):
         f = incidence[at]
         p[value[offsets[f]]] += 2.0 * weights[weight[f]] * scale[f]  # worth 1 there, and -1 at all other values
+    if tilted >= 0:
+        for x in range(k):
+            target[x] = p[x] + tilt[tilted + x]
+        normalise(target, k)
     normalise(p, k)
     for at in range(start, stop):
         f = incidence[at]

@@ -4,9 +4,10 @@ Given the table T, every world's log-potential is a row of T w, and with the wor
 
     log-likelihood = sum_c [ sum_s q(s) logsumexp(T w : worlds of c that agree with s) - logsumexp(T w : worlds of c) ]
 
-where s runs over the values of the softly labelled variables of component c, drawn independently of each other and of
-all else with their given probabilities q (so a component without soft labels has one s). Latent variables are summed
-out on both sides. The gradient is T' (share of the clamped phase - share of the free phase).
+where s runs over the values of the variables of component c whose soft labels are targets, drawn independently of each
+other and of all else with their given probabilities q (so a component without such labels has one s). Soft labels that
+are virtual evidence add their tilt to the rows on the left. Latent variables are summed out on both sides. The gradient
+is T' (share of the clamped phase - share of the free phase).
 
 A labelled variable whose factors touch no other is a component with one row a value: logistic regression is the case of
 this table that matters most, and it is as fast as any sparse logistic regression. Rows are relative to the first world
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from consilience.engines.compiled import compiled
 from consilience.kb.graph.worth import worth
-from consilience.kb.learning.relevant import HARD, SOFT, Relevant
+from consilience.kb.learning.relevant import HARD, TARGET, VIRTUAL, Relevant
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class WorldTable:
 
     row_start: (rows + 1,) int64 into column (int32, weights) and data (float64). first_row: (c + 1,) int64.
     clamped_row: rows that agree with the evidence, by group; first_clamped: (groups + 1,) int64 into it.
-    group_probability: (groups,) float64: q(s).
+    group_probability: (groups,) float64: q(s). tilt: (rows,) float64: what virtual evidence says of each row.
     """
 
     row_start: NDArray[np.int64]
@@ -43,6 +44,7 @@ class WorldTable:
     clamped_row: NDArray[np.int64]
     first_clamped: NDArray[np.int64]
     group_probability: NDArray[np.float64]
+    tilt: NDArray[np.float64]
 
     def likelihood(self, weights: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
         """Log-likelihood of the evidence, its gradient added to `gradient` (W,). O(entries)."""
@@ -80,21 +82,28 @@ def world_table(relevant: Relevant, which: NDArray[np.bool_]) -> WorldTable:
     row_start = np.zeros(rows[-1] + 1, np.int64)
     group = np.full(rows[-1], -1, np.int64)
     column, data = np.zeros(most, np.int32), np.zeros(most)
-    group_probability = np.ones(first_group[-1])
+    group_probability, tilt = np.ones(first_group[-1]), np.zeros(rows[-1])
     arrays = (f.function, f.offsets, f.variable, f.value, f.clause, f.weight, f.scale)
-    about = (graph.cardinality, graph.evidence, relevant.known, relevant.soft_start, graph.soft.probability)
+    about = (
+        graph.cardinality,
+        graph.evidence,
+        relevant.known,
+        relevant.soft_start,
+        graph.soft.probability,
+        relevant.tilt,
+    )
     firsts = (chosen, relevant.first_variable, relevant.first_factor, rows, first_group)
-    _fill(*firsts, *about, *arrays, row_start, column, data, group, group_probability)
+    _fill(*firsts, *about, *arrays, row_start, column, data, group, group_probability, tilt)
     agreeing = np.flatnonzero(group >= 0)
     clamped_row = agreeing[np.argsort(group[agreeing], kind="stable")]
     first_clamped = np.searchsorted(group[clamped_row], np.arange(first_group[-1] + 1))
     used = row_start[-1]
-    return WorldTable(row_start, column[:used], data[:used], rows, clamped_row, first_clamped, group_probability)
+    return WorldTable(row_start, column[:used], data[:used], rows, clamped_row, first_clamped, group_probability, tilt)
 
 
 def _groups(relevant: Relevant) -> NDArray[np.int64]:
     """(c,): joint values of the softly labelled variables of each component."""
-    sizes = np.where(relevant.known == SOFT, relevant.graph.cardinality, 1).astype(np.float64)
+    sizes = np.where(relevant.known == TARGET, relevant.graph.cardinality, 1).astype(np.float64)
     with np.errstate(over="ignore"):
         counts = np.multiply.reduceat(np.append(sizes, 1.0), relevant.first_variable[:-1])
     return np.minimum(counts, 2.0**62).astype(np.int64)
@@ -112,6 +121,7 @@ def _fill(
     known,
     soft_start,
     probability,
+    tilt,
     function,
     offsets,
     variable,
@@ -124,6 +134,7 @@ def _fill(
     data,
     group,
     group_probability,
+    row_tilt,
 ):
     """Write the worlds of the chosen components, the last variable of a component changing fastest."""
     state = np.zeros(len(cardinality), np.int32)
@@ -147,9 +158,11 @@ def _fill(
             for v in range(low, high):
                 if known[v] == HARD:
                     agrees = agrees and state[v] == evidence[v]
-                elif known[v] == SOFT:
+                elif known[v] == TARGET:
                     s = s * cardinality[v] + state[v]
                     q *= probability[soft_start[v] + state[v]]
+                elif known[v] == VIRTUAL:
+                    row_tilt[row] += tilt[soft_start[v] + state[v]]
             if agrees:
                 group[row] = first_group[place] + s
                 group_probability[first_group[place] + s] = q
@@ -163,7 +176,9 @@ def _fill(
 
 
 @compiled
-def _likelihood(weights, row_start, column, data, first_row, clamped_row, first_clamped, group_probability, gradient):
+def _likelihood(
+    weights, row_start, column, data, first_row, clamped_row, first_clamped, group_probability, tilt, gradient
+):
     """Log-likelihood; T' residual is added to gradient."""
     n_rows = len(row_start) - 1
     theta = np.zeros(n_rows)
@@ -172,8 +187,9 @@ def _likelihood(weights, row_start, column, data, first_row, clamped_row, first_
             theta[row] += data[entry] * weights[column[entry]]
     residual = np.zeros(n_rows)
     total = 0.0
+    seen = theta + tilt
     for s in range(len(group_probability)):
-        total += group_probability[s] * _shared(theta, clamped_row, first_clamped[s], first_clamped[s + 1],
+        total += group_probability[s] * _shared(seen, clamped_row, first_clamped[s], first_clamped[s + 1],
                                                 group_probability[s], residual)  # fmt: skip
     all_rows = np.arange(n_rows)
     for c in range(len(first_row) - 1):
