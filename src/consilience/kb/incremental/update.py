@@ -256,7 +256,9 @@ class Update:
     def run(self, choices: list[Choice]) -> tuple[StrategyLine, ...]:
         """Do what was chosen; groups whose stored worlds turn out worth too little are sampled anew."""
         effective, acceptance = np.full(len(choices), np.nan), np.full(len(choices), np.nan)
-        by = {s: np.array([g for g, c in enumerate(choices) if c.strategy == s], np.int64) for s in Strategy}
+        number = {s: i for i, s in enumerate(Strategy)}
+        which = np.fromiter((number[c.strategy] for c in choices), np.int64, len(choices))
+        by = {s: np.flatnonzero(which == i) for s, i in number.items()}
         if len(by[Strategy.FULL]):
             self._run_full()
         for s in (Strategy.IMPORTANCE, Strategy.METROPOLIS):
@@ -277,9 +279,12 @@ class Update:
         self, choices: list[Choice], effective: NDArray[np.float64], acceptance: NDArray[np.float64]
     ) -> tuple[StrategyLine, ...]:
         sizes = np.diff(self.groups.offsets)
-        members: dict[Choice, list[int]] = {}
+        alike: dict[int, list[int]] = {}  # most groups share one choice: equal ones are put together afterwards
         for g, c in enumerate(choices):
-            members.setdefault(c, []).append(g)
+            alike.setdefault(id(c), []).append(g)
+        members: dict[Choice, list[int]] = {}
+        for found in alike.values():
+            members.setdefault(choices[found[0]], []).extend(found)
         counts = Counter({c: len(m) for c, m in members.items()})
         return tuple(
             StrategyLine(
