@@ -95,6 +95,8 @@ def from_scratch(state: State, options: argparse.Namespace, weights: Path, out: 
     base = rows(options.size)
     old, new = split(base, options.share)
     path = out.with_suffix(".duckdb") if options.disk else None
+    if path is not None:
+        path.unlink(missing_ok=True)  # of the full run before
     with KnowledgeBase(state.program, path, threads=options.threads) as kb:
         for name, frame in (old if state.without_share else base).items():
             kb.load(name, frame)

@@ -207,7 +207,9 @@ class RelationChanges:
         keys = [exp.Count(this=column(f"k{i}")) for i in range(deltas.n_keys(number))]
         total, *present = self.store.rows(exp.select(exp.Count(this=exp.Star()), *keys).from_(temporary(name)))[0]
         nullable = frozenset(i for i, n in enumerate(present) if n < total)
-        return list(deltas.group_queries(number, body, self.changed, name, nullable))
+        # NULL is a key here, and meets nothing.
+        is_new = not nullable and deltas.groups_are_new(number, body, self.changed, self.is_apart)
+        return deltas.group_queries(number, body, self.changed, name, nullable, is_new)
 
     def is_apart(self, meeting: Meeting) -> bool:
         """Whether old rows and a change have nothing in common; looked up once an update.

@@ -86,29 +86,25 @@ class Choice:
     because: str
 
 
+SOLVED = Choice(Strategy.EXACT, "small or tree-like enough to be solved exactly")
+
+
 def choose(facts: GroupFacts, settings: UpdateSettings, *, n_open: int, wanted: str = "auto") -> list[Choice]:
     """One choice a group. n_open: open variables of the whole graph. wanted: "auto", or a strategy for all that can."""
     if wanted == Strategy.FULL:
         return [Choice(Strategy.FULL, "a full run was asked for")] * len(facts)
     if wanted != "auto":
         return [_as_wanted(facts, g, Strategy(wanted)) for g in range(len(facts))]
-    choices = [_of_group(facts, g, settings) for g in range(len(facts))]
-    again = np.array([c.strategy in (Strategy.EXACT, Strategy.GIBBS) for c in choices], bool)
-    touched = int(facts.size[again].sum())
-    if (
-        len(facts)
-        and again.all()
-        and touched > settings.full_share * n_open
-        and Strategy.GIBBS in {c.strategy for c in choices}
-    ):
+    choices = [SOLVED if exact else _of_group(facts, g, settings) for g, exact in enumerate(facts.is_exact.tolist())]
+    others = {c.strategy for c in choices if c is not SOLVED}
+    touched = int(facts.size.sum())
+    if others == {Strategy.GIBBS} and touched > settings.full_share * n_open:
         why = f"the change touches {touched} of {n_open} open variables: nothing is saved by leaving the rest"
         return [Choice(Strategy.FULL, why)] * len(facts)
     return choices
 
 
 def _of_group(facts: GroupFacts, g: int, settings: UpdateSettings) -> Choice:
-    if facts.is_exact[g]:
-        return Choice(Strategy.EXACT, "small or tree-like enough to be solved exactly")
     kind = "evidence changed" if facts.evidence_changed[g] else "factors or weights changed"
     effective = facts.effective[g]
     if not facts.stored[g]:

@@ -96,7 +96,9 @@ def _carried_out(strategies: Strategies, choices: list[Choice], *, anneal: bool)
     """Do what was chosen; groups whose stored worlds turn out worth too little are sampled anew. returns: what was
     done. anneal: lead such worlds to the new distribution first, which is exact as well and costs more sweeps."""
     done = list(choices)
-    by = {s: np.array([g for g, c in enumerate(choices) if c.strategy == s], np.int64) for s in Strategy}
+    number = {s: i for i, s in enumerate(Strategy)}
+    which = np.fromiter((number[c.strategy] for c in choices), np.int64, len(choices))
+    by = {s: np.flatnonzero(which == i) for s, i in number.items()}
     if len(by[Strategy.FULL]):
         strategies.full()
     for how in (Strategy.IMPORTANCE, Strategy.METROPOLIS):
@@ -133,9 +135,12 @@ def _why_not(choice: Choice, anneal: bool, too_large: bool) -> str:
 
 def _lines(strategies: Strategies, choices: list[Choice]) -> tuple[StrategyLine, ...]:
     sizes = np.diff(strategies.touched.groups.offsets)
-    members: dict[Choice, list[int]] = {}
+    alike: dict[int, list[int]] = {}  # most groups share one choice: equal ones are put together afterwards
     for g, c in enumerate(choices):
-        members.setdefault(c, []).append(g)
+        alike.setdefault(id(c), []).append(g)
+    members: dict[Choice, list[int]] = {}
+    for found in alike.values():
+        members.setdefault(choices[found[0]], []).extend(found)
     counts = Counter({c: len(m) for c, m in members.items()})
     return tuple(
         StrategyLine(

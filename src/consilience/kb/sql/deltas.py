@@ -166,11 +166,6 @@ def readers(
     return read, read_literal
 
 
-def before_all(schema: Schema, changed: Changed) -> Read:
-    """Every atom reads its relation as it was."""
-    return readers(schema, -1, changed)[0]
-
-
 def quantified_relations(body: tree.Body) -> set[str]:
     """Relations a body reads inside EXISTS, OPTIONAL or ALL, where counts are not linear."""
     return {a.relation for p in body if isinstance(p, tree.Quantified) for a in atoms_of((p,))}

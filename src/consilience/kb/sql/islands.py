@@ -108,7 +108,7 @@ def _handed_on(
 ) -> frozenset[Reading] | None:
     if not isinstance(part, tree.Atom):
         return None
-    has = _columns(schema, part)
+    has = columns_of(schema, part)
     inner = []
     for name in columns:
         argument = head[name]
@@ -131,7 +131,7 @@ def only_changed(
     read new rows alone it goes on to those linked with them.
     """
     atoms = _linked(rule, body)
-    columns = {i: _columns(schema, atom) for i, (atom, _) in atoms.items()}
+    columns = {i: columns_of(schema, atom) for i, (atom, _) in atoms.items()}
     small, frontier = {term}, [term]
     while frontier:
         k = frontier.pop()
@@ -163,7 +163,7 @@ def _linked(rule: tree.Rule, body: tree.Body) -> dict[int, tuple[tree.Atom, bool
     return found
 
 
-def _columns(schema: Schema, atom: tree.Atom) -> dict[str, str]:
+def columns_of(schema: Schema, atom: tree.Atom) -> dict[str, str]:
     """The column in which an atom has each variable."""
     names = schema.columns(atom.relation)
     return {

@@ -12,10 +12,19 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from consilience.kb.language import tree
-from consilience.kb.sql.bodies import column, current, joined, selected
-from consilience.kb.sql.deltas import Changed, aggregates, before_all, readers, terms
+from consilience.kb.sql.bodies import column, joined, selected
+from consilience.kb.sql.deltas import Changed, aggregates, readers, terms
 from consilience.kb.sql.groups import Head, group_keys, groups_query, touched_groups
-from consilience.kb.sql.islands import Apart, Meeting, Reading, meeting_query, only_changed, origins, unmatched_query
+from consilience.kb.sql.islands import (
+    Apart,
+    Meeting,
+    Reading,
+    columns_of,
+    meeting_query,
+    only_changed,
+    origins,
+    unmatched_query,
+)
 from consilience.kb.sql.rules import BOOLEAN, DOUBLE, grounding_query, input_columns, rule_atoms
 from consilience.kb.sql.schema import CHANGES, COUNT, LABEL, PROBABILITY, Schema, atoms_of, data_type
 
@@ -74,18 +83,40 @@ class RuleDeltas:
         return self.made[key]  # type: ignore[return-value]
 
     def group_queries(
-        self, number: int, body: int, changed: Changed, name: str, nullable: frozenset[int]
-    ) -> tuple[str, str]:
-        """Rows of the touched groups as they are, and (with negative counts) as they were."""
-        key = ("groups", number, body, self._seen(number, body, changed), nullable)
+        self, number: int, body: int, changed: Changed, name: str, nullable: frozenset[int], is_new: bool
+    ) -> list[str]:
+        """Rows of the touched groups as they are, and (with negative counts) as they were.
+
+        is_new: whether no row that was there and is still is in such a group.
+        """
+        seen = self._seen(number, body, changed)
+        key = ("groups", number, body, seen, nullable, is_new)
         if key not in self.made:
             rule = self.schema.program.rules[number]
             head, parts = head_of(self.schema, rule), rule.bodies[body]
             keys = exp.table_(name, db=CHANGES, quoted=True)
-            now = groups_query(head, parts, current(self.schema), keys, nullable, signed=False)
-            was = groups_query(head, parts, before_all(self.schema, changed), keys, nullable, signed=True)
-            self.made[key] = (now.sql("duckdb"), negated(was, [n for n, _, _ in head]).sql("duckdb"))
+            only = frozenset({0} if is_new else ())
+            read_now, read_was = (readers(self.schema, term, changed, only)[0] for term in (len(atoms_of(parts)), -1))
+            found = [groups_query(head, parts, read_now, keys, nullable, signed=False).sql("duckdb")]
+            if not is_new or seen.lost_rows:
+                was = groups_query(head, parts, read_was, keys, nullable, signed=True)
+                found.append(negated(was, [n for n, _, _ in head]).sql("duckdb"))
+            self.made[key] = found
         return self.made[key]  # type: ignore[return-value]
+
+    def groups_are_new(self, number: int, body: int, changed: Changed, is_apart: Apart) -> bool:
+        """Whether the touched groups of an aggregate over one relation have only rows of the change."""
+        rule = self.schema.program.rules[number]
+        parts = rule.bodies[body]
+        atom = parts[0] if len(atoms_of(parts)) == 1 else None
+        if not isinstance(atom, tree.Atom) or atom.relation not in changed.relations:
+            return False
+        has, keys = columns_of(self.schema, atom), group_keys(head_of(self.schema, rule))
+        names = [k.name for k in keys if isinstance(k, tree.Name) and k.name in has]
+        if not keys or len(names) < len(keys):
+            return False
+        reading = Reading(atom.relation, False, tuple(has[n] for n in names))
+        return is_apart(Meeting(reading, reading))
 
     def grounding_queries(self, number: int, body: int, changed: Changed, is_apart: Apart) -> list[str]:
         """Groundings that one body of an inference rule (-1: that of a rule without) gains and loses."""
