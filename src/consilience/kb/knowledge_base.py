@@ -404,7 +404,11 @@ class KnowledgeBase:
 
     def _frame(self, relation: str, rows: Rows | str | os.PathLike[str]) -> pl.DataFrame:
         if isinstance(rows, (str, os.PathLike)):
-            return read_rows(self.schema, relation, Path(rows))
+            read = read_rows(self.schema, relation, Path(rows))
+            try:
+                return fitted(self.schema, relation, read)
+            except DataError as error:
+                raise DataError(f"{rows}: {error}") from None
         if isinstance(rows, pl.DataFrame):
             return rows
         if not rows:
