@@ -65,3 +65,29 @@ def test_a_changed_declaration_takes_the_file_in_again(tmp_path):
     with folder.open(write=True) as kb:
         folder.ground(kb)
         assert kb.query("p, n ?- person(p, n).").rows() == [(1, ["a", "b"])]
+
+
+def test_what_is_opened_to_be_read_is_only_read(tmp_path):
+    path = tmp_path / "kb.duckdb"
+    with KnowledgeBase('v?(x int). @weight("?") v(x) :- TRUE.', path) as kb:
+        kb.load("v", {"x": [1]})
+        kb.run()
+    with KnowledgeBase(path=path, read_only=True) as kb:
+        for change in (kb.run, kb.ground, kb.learn, kb.infer, kb.update, lambda: kb.load("v", {"x": [2]})):
+            with pytest.raises(StoreError, match=r"opened to be read.\nFix: "):
+                change()
+        assert len(kb.facts("v")) == 1 and "one weight" in str(kb.explain("v", 1))
+
+
+def test_rows_a_function_fails_on_are_said():
+    program = "R(x int). Q(x int). function f over (x int) returns rows like Q implementation 'm:f'. Q += f(x) :- R(x)."
+
+    def shy(x: int) -> list[tuple[int]]:
+        if x == 2:
+            raise ValueError("not two")
+        return [(x,)]
+
+    with KnowledgeBase(program.replace("'", '"'), functions={"f": shy}) as kb:
+        kb.load("R", {"x": [1, 2]})
+        notes = kb.run().notes
+        assert notes[0] == "f failed on 1 rows" and "not two" in notes[1]
