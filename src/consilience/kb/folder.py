@@ -56,7 +56,14 @@ class KnowledgeBaseFolder:
 
     def program(self) -> Program:
         """The program, checked. raises: ProgramError with every line that is wrong."""
-        return check(parse(self.text(), name=PROGRAM))
+        return check(parse(self._written(), name=PROGRAM))
+
+    def _written(self) -> str:
+        """The text of a program that says something. raises: DataError."""
+        text = self.text()
+        if not text.strip("\ufeff \t\r\n"):
+            raise DataError(f"{self.path / PROGRAM} is empty.\nFix: write a program, or take it from a backup.")
+        return text
 
     def base(self, program: Program) -> list[str]:
         """Relations whose rows come from files: those that no rule derives."""
@@ -118,7 +125,7 @@ class KnowledgeBaseFolder:
         database = self.path / DATABASE
         if not write and not database.is_file():
             raise StoreError(f"Nothing has been computed in {self.path} yet.\nFix: consilience kb run")
-        kb = KnowledgeBase(self.text(), database, allow_code=allow_code, folder=self.path, read_only=not write)
+        kb = KnowledgeBase(self._written(), database, allow_code=allow_code, folder=self.path, read_only=not write)
         try:
             yield kb
         finally:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from consilience.errors import DataError, ProgramError, nearest
+from consilience.errors import DataError, ProgramError, StoreError, nearest
 from consilience.kb.graph.change import GraphChange
 from consilience.kb.grounding.delta import Update, UpdateReport, take_rows, update
 from consilience.kb.grounding.differences import row_difference
@@ -99,6 +99,7 @@ class KnowledgeBase:
         Before the first run they are written at once; afterwards they wait for the next `run` or `update`, which takes
         in only what they touch. raises: ProgramError, DataError naming column and row of what does not fit.
         """
+        self._must_write()
         self._must_be(relation)
         frame = self._frame(relation, rows)
         if self._note("program") is None:
@@ -112,6 +113,7 @@ class KnowledgeBase:
 
         returns: rows that came and rows that went. Cost: nothing if the file's bytes are those of the last time.
         """
+        self._must_write()
         self._must_be(relation)
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         fits = fits_base(self.store, self.schema, relation)
@@ -146,6 +148,7 @@ class KnowledgeBase:
         Adds a relation RELATION_labels and rules that read it. Arguments: those of `supervision.label_rows`.
         returns: the number of rows. raises: DataError, ProgramError.
         """
+        self._must_write()
         declared = kept.variable_relation(self.schema, relation)
         held, *rules = label_statements(declared)
         rows = label_rows(declared, labels, keys, model=model, true=true)
@@ -197,11 +200,13 @@ class KnowledgeBase:
         epochs: int | None = None,
     ) -> RunReport:
         """Only learn the weights, from where they are. Arguments as for `run`."""
+        self._must_write()
         self._must_be_grounded()
         return RunReport((self.memory.learn(self.program, seed=seed, holdout=holdout, l2=l2, l1=l1, epochs=epochs),))
 
     def infer(self, *, seed: int = 0, epochs: int | None = None) -> RunReport:
         """Only infer, by the weights there are."""
+        self._must_write()
         self._must_be_grounded()
         return self._infer(None, seed, epochs)
 
@@ -254,28 +259,34 @@ class KnowledgeBase:
 
         What waits is taken in whole or, if this raises, waits on.
         """
+        self._must_write()
         began = time.perf_counter()
         inserts = {name: pl.concat(frames) for name, frames in self._inserts.items()}
         deletes = {name: pl.concat(frames) for name, frames in self._deletes.items()}
+        change: GraphChange | None = None
+        done: GroundReport | UpdateReport
         if self._note("program") is None:
-            said, change = self._ground_first(inserts, deletes), None
+            said, done = self._ground_first(inserts, deletes)
         else:
-            said, change = self._ground_change(inserts, deletes, full=full)
+            said, done, change = self._ground_change(inserts, deletes, full=full)
         self._inserts, self._deletes, self._files, self._stale = {}, {}, {}, set()
-        return RunReport((Step("ground", said, time.perf_counter() - began),)), change
+        failed = tuple(f"{name} failed on {n:,} rows" for name, n in done.failed_rows.items())
+        return RunReport((Step("ground", said, time.perf_counter() - began),), (*failed, *done.messages)), change
 
-    def _ground_first(self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame]) -> str:
+    def _ground_first(
+        self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame]
+    ) -> tuple[str, GroundReport]:
         """Step by step: what is done stays done if the run is killed."""
         self.memory.outdated(learned=True)
         take_rows(self.store, self.program, inserts, deletes)
         self._inserts, self._deletes = {}, {}
-        said = _grounded(ground(self.store, self.program, **self._code))
+        done = ground(self.store, self.program, **self._code)
         self._note_grounded()
-        return said
+        return _grounded(done), done
 
     def _ground_change(
         self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame], *, full: bool
-    ) -> tuple[str, GraphChange | None]:
+    ) -> tuple[str, UpdateReport, GraphChange | None]:
         """In one transaction."""
         was_inferred = self.memory.is_inferred()
         stood = None if full or not was_inferred else grounded(self.store)
@@ -295,9 +306,9 @@ class KnowledgeBase:
 
         done = update(self.store, self.program, inserts=inserts, deletes=deletes, first=first, also=note, **self._code)
         if is_ready and done.change is not None:
-            return _updated(done.report), done.change
+            return _updated(done.report), done.report, done.change
         self.memory.forget()
-        return ("everything anew" if full else _updated(done.report)), None
+        return ("everything anew" if full else _updated(done.report)), done.report, None
 
     def _note_grounded(self) -> None:
         with self.store.transaction():
@@ -407,13 +418,21 @@ class KnowledgeBase:
             known = self.program.relations
             raise ProgramError(f"There is no relation {relation!r} in the program.\nFix: {nearest(relation, known)}")
 
+    def _must_write(self) -> None:
+        if self.store.read_only:
+            raise StoreError("The knowledge base was opened to be read.\nFix: open it without read_only.")
+
     def _must_be_grounded(self) -> None:
         if self._note("program") is None:
             raise DataError("Nothing has been grounded yet.\nFix: run the knowledge base first.")
 
     def _frame(self, relation: str, rows: Rows | str | os.PathLike[str]) -> pl.DataFrame:
         if isinstance(rows, (str, os.PathLike)):
-            return read_rows(self.schema, relation, Path(rows))
+            read = read_rows(self.schema, relation, Path(rows))
+            try:
+                return fitted(self.schema, relation, read)
+            except DataError as error:
+                raise DataError(f"{rows}: {error}") from None
         if isinstance(rows, pl.DataFrame):
             return rows
         if not rows:

@@ -61,7 +61,7 @@ def read_rows(schema: Schema, relation: str, file: Path) -> pl.DataFrame:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}\nFix: check the path.") from None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read: {str(error)[:300]}\nFix: correct the file.") from None
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0][:300]}\nFix: correct the file.") from None
     if kind == ".tsv":
         texts = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
         return _typed(schema, relation, texts, empty_is_null=False, where=file)

@@ -113,6 +113,7 @@ class Store:
         self.connection.execute("SET enable_external_access=false")
         self.connection.execute("SET lock_configuration=true")
         if not self.read_only:
+            self._must_be_ours(where)
             with self.transaction():
                 for name in ("_kb", BASE, LABELS, VARIABLES, VALUES, FACTORS, WEIGHTS, CALLS):
                     self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
@@ -127,6 +128,13 @@ class Store:
                 f"{where} is a knowledge base of version {found[0][0] if found else 'unknown'}, not {VERSION}.\n"
                 "Fix: run the program again into a new file."
             )
+
+    def _must_be_ours(self, where: str) -> None:
+        """Raise StoreError for a database with tables that we did not make: grounding would write over them."""
+        if not self.has_table("_kb", "about") and self.one(
+            "SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [CATALOGUE]
+        ):
+            raise StoreError(f"{where} holds tables and is no knowledge base.\nFix: name another file.")
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -249,7 +257,10 @@ def _cannot_open(where: str, error: duckdb.Error) -> StoreError:
             f"{where} is being written by someone else: {message}\n"
             "Fix: wait until it is done or end it; only one process may have the file open while one writes."
         )
-    return StoreError(f"{where} cannot be opened: {message}\nFix: check that it is a knowledge base, and readable.")
+    return StoreError(
+        f"{where} cannot be opened: {message}\n"
+        "Fix: check that it is a knowledge base, and readable; if it is broken, delete it and run again from its data."
+    )
 
 
 @contextmanager
