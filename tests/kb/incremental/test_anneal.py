@@ -96,9 +96,10 @@ def test_where_no_world_can_be_led_the_group_is_sampled_anew():
 
 
 def test_stored_worlds_are_annealed_where_chains_disagree():
-    """Strong links part the worlds into two modes that chains do not cross, and that are not alike."""
-    graph, weights = ring(8, 0.2)
-    change = GraphChange.of(weight_to={0: 3.0})
+    """Strong links of three part the worlds into two modes that chains do not cross, and that are not alike."""
+    links = [(FactorFunction.EQUAL, [(v, 1), ((v + 1) % 8, 1), ((v + 2) % 8, 1)], 0) for v in range(8)]
+    graph = FactorGraph.of([2] * 8, [*links, *((IS_TRUE, [(v, 1)], 1) for v in range(8))])
+    weights, change = np.array([0.1, 0.05]), GraphChange.of(weight_to={0: 3.0})
     found, report, truth = updated(graph, weights, change, strategy="auto")
     assert "chains disagreed" in report.lines[0].because and report.groups_by("importance") == 1
     assert np.abs(found.probability - truth).max() < 0.05
