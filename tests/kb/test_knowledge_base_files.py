@@ -52,7 +52,7 @@ def test_a_file_that_does_not_fit_is_named_and_what_stands_stays(tmp_path, text)
         with pytest.raises(DataError, match=r"person.csv.*\nFix: ") as error:
             folder.ground(kb)
         assert len(str(error.value).splitlines()) == 2
-        assert len(kb.query("p ?- person(p, _).")) == 16
+        assert len(kb.query("p ?- person(p, _).")) == 96
 
 
 def test_a_changed_declaration_takes_the_file_in_again(tmp_path):
@@ -60,7 +60,7 @@ def test_a_changed_declaration_takes_the_file_in_again(tmp_path):
     folder, program = KnowledgeBaseFolder(tmp_path), tmp_path / "app.ddlog"
     with folder.open(write=True) as kb:
         folder.ground(kb)
-    program.write_text(program.read_text().replace("person(id bigint, name text)", "person(id bigint, name varchar[])"))
+    program.write_text(program.read_text().replace("person(id int, name text)", "person(id int, name varchar[])"))
     (tmp_path / "data/person.csv").write_text('id,name\n1,"{a,b}"\n')
     with folder.open(write=True) as kb:
         folder.ground(kb)
@@ -76,7 +76,7 @@ def test_what_is_opened_to_be_read_is_only_read(tmp_path):
         for change in (kb.run, kb.ground, kb.learn, kb.infer, kb.update, lambda: kb.load("v", {"x": [2]})):
             with pytest.raises(StoreError, match=r"opened to be read.\nFix: "):
                 change()
-        assert len(kb.facts("v")) == 1 and "one weight" in str(kb.explain("v", 1))
+        assert len(kb.facts("v")) == 1 and "inf_istrue_v" in str(kb.explain("v", 1))
 
 
 def test_rows_a_function_fails_on_are_said():

@@ -174,3 +174,15 @@ def test_code_that_changes_has_another_fingerprint(tmp_path):
     assert function_fingerprint(function, None, tmp_path) == first
     (tmp_path / "words.py").write_text("a = 2")
     assert function_fingerprint(function, None, tmp_path) != first
+
+
+def test_folders_with_modules_of_one_name_each_get_their_own(tmp_path):
+    for name, ending in (("one", "!"), ("two", "?")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "words.py").write_text(
+            "from ends import END\n\ndef split(doc, body):\n    return [(doc, END)]\n"
+        )
+        (tmp_path / name / "ends.py").write_text(f"END = {ending!r}\n")
+    for name, ending in (("one", "!"), ("two", "?"), ("one", "!")):
+        store, _ = grounded(program(), folder=tmp_path / name, allow_code=True)
+        assert {row[1] for row in words(store)} == {ending}

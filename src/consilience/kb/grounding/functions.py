@@ -16,6 +16,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,18 +188,14 @@ def imported(function: tree.Function, allow_code: bool, folder: Path | None) -> 
     """The callable that `module:function` names; modules in the folder come first."""
     trusted(function, allow_code)
     module_name, _, name = function.implementation.partition(":")
-    places = [str(folder)] if folder is not None else []
-    sys.path[:0] = places
     try:
-        module = importlib.import_module(module_name)
+        with _modules_of(folder):
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise FunctionError(
             f"{at(function.place)}Module {module_name!r} of function {function.name} cannot be imported: "
             f"{type(error).__name__}: {error}\nFix: correct the module or its name in `implementation`."
         ) from error
-    finally:
-        for place in places:
-            sys.path.remove(place)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -210,6 +207,27 @@ def imported(function: tree.Function, allow_code: bool, folder: Path | None) -> 
         raise FunctionError(f"{function.implementation!r} cannot be called.\nFix: name a function.")
     made: Callables = found
     return made
+
+
+@contextmanager
+def _modules_of(folder: Path | None) -> Iterator[None]:
+    """Modules of the folder come first; afterwards they are gone, for another folder may have others of their names."""
+    if folder is None:
+        yield
+        return
+    own = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/__init__.py")}
+    hidden = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
+    for name in hidden:
+        del sys.modules[name]
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()  # a file may be a moment old
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+            del sys.modules[name]
+        sys.modules.update(hidden)
 
 
 def _called(
