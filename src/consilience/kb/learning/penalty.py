@@ -33,7 +33,7 @@ RATIO = 4.0
 FARTHEST = 5  # steps of RATIO from the default
 SPREAD = math.log(16)  # of the prior of log l2
 ENOUGH = 10 * FOLDS  # labelled variables, at least
-PLENTY = 200_000  # labelled variables, beyond which more do not tell more of how far weights lie apart
+PLENTY = 20_000  # labelled variables, beyond which more do not tell more of how far weights lie apart
 ROUGHLY = 0.1  # tolerance of the fits: a standard deviation tenth moves a log-likelihood by a two-hundredth
 STEPS = 60
 
