@@ -34,6 +34,7 @@ from consilience.kb.results.calibration import Calibration
 from consilience.kb.results.explain import Explanation, explain
 from consilience.kb.results.export import export
 from consilience.kb.results.report import RunReport, Step
+from consilience.kb.results.said import grounded_line, teaches, updated_line
 from consilience.kb.sql.schema import Schema
 from consilience.kb.supervision import label_rows, label_statements
 
@@ -87,7 +88,7 @@ class KnowledgeBase:
         self._deletes: dict[str, list[pl.DataFrame]] = {}
         self._files: dict[str, str] = {}  # digests of those that `follow` read
         self._stale: set[str] = set()  # relations whose rows are of another declaration
-        stood = self._note("program")
+        stood = self.store.note("program")
         self.program = wanted if wanted is not None and not read_only else _checked(stood or "")
         self.memory = Memory(self.store)
 
@@ -102,7 +103,7 @@ class KnowledgeBase:
         self._must_write()
         self._must_be(relation)
         frame = self._frame(relation, rows)
-        if self._note("program") is None:
+        if self.store.note("program") is None:
             return load(self.store, self.program, relation, frame, replace=False)
         fitting = fitted(self.schema, relation, frame)
         self._inserts.setdefault(relation, []).append(fitting)
@@ -117,11 +118,11 @@ class KnowledgeBase:
         self._must_be(relation)
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         fits = fits_base(self.store, self.schema, relation)
-        if fits and self._note(f"file {relation}") == digest:
+        if fits and self.store.note(f"file {relation}") == digest:
             return 0, 0
         rows = fitted(self.schema, relation, self._frame(relation, path))
         self._files[relation] = digest
-        if self._note("program") is None:
+        if self.store.note("program") is None:
             return load(self.store, self.program, relation, rows, replace=True), 0
         if not fits:  # the declaration is another one now: no row is the same
             self._stale.add(relation)
@@ -265,7 +266,7 @@ class KnowledgeBase:
         deletes = {name: pl.concat(frames) for name, frames in self._deletes.items()}
         change: GraphChange | None = None
         done: GroundReport | UpdateReport
-        if self._note("program") is None:
+        if self.store.note("program") is None:
             said, done = self._ground_first(inserts, deletes)
         else:
             said, done, change = self._ground_change(inserts, deletes, full=full)
@@ -282,7 +283,7 @@ class KnowledgeBase:
         self._inserts, self._deletes = {}, {}
         done = ground(self.store, self.program, **self._code)
         self._note_grounded()
-        return _grounded(done), done
+        return grounded_line(done), done
 
     def _ground_change(
         self, inserts: dict[str, pl.DataFrame], deletes: dict[str, pl.DataFrame], *, full: bool
@@ -301,22 +302,22 @@ class KnowledgeBase:
 
         def note(done: Update) -> None:
             if done.change is None or not done.change.is_empty or done.report.soft_changed:
-                self.memory.outdated(learned=_teaches(done))
+                self.memory.outdated(learned=teaches(done))
             self._note_grounded()
 
         done = update(self.store, self.program, inserts=inserts, deletes=deletes, first=first, also=note, **self._code)
         if is_ready and done.change is not None:
-            return _updated(done.report), done.report, done.change
+            return updated_line(done.report), done.report, done.change
         self.memory.forget()
-        return ("everything anew" if full else _updated(done.report)), done.report, None
+        return ("everything anew" if full else updated_line(done.report)), done.report, None
 
     def _note_grounded(self) -> None:
         with self.store.transaction():
             text = write(self.program)
-            if text != self._note("program"):
-                self._set_note("program", text)
+            if text != self.store.note("program"):
+                self.store.set_note("program", text)
             for name, digest in self._files.items():
-                self._set_note(f"file {name}", digest)
+                self.store.set_note(f"file {name}", digest)
 
     def _infer(self, change: GraphChange | None, seed: int, epochs: int | None) -> RunReport:
         if change is None:
@@ -423,7 +424,7 @@ class KnowledgeBase:
             raise StoreError("The knowledge base was opened to be read.\nFix: open it without read_only.")
 
     def _must_be_grounded(self) -> None:
-        if self._note("program") is None:
+        if self.store.note("program") is None:
             raise DataError("Nothing has been grounded yet.\nFix: run the knowledge base first.")
 
     def _frame(self, relation: str, rows: Rows | str | os.PathLike[str]) -> pl.DataFrame:
@@ -445,13 +446,6 @@ class KnowledgeBase:
                 "Fix: give a frame, columns, or records whose values of a column are of one type."
             ) from None
 
-    def _note(self, name: str) -> str | None:
-        found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])
-        return None if found is None else str(found)
-
-    def _set_note(self, name: str, value: str) -> None:
-        self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
-
 
 def _checked(program: str | Program | Sequence[Made]) -> Program:
     if isinstance(program, str):
@@ -465,39 +459,3 @@ def _checked(program: str | Program | Sequence[Made]) -> Program:
     found = check(program)
     kept.check_columns(found)
     return found
-
-
-def _teaches(done: Update) -> bool:
-    """Whether there are weights that nothing was learned for, or other labels than those that were learned from."""
-    change = done.change
-    if change is None or done.report.soft_changed or len(change.evidence_at):
-        return True
-    return bool((~change.weight_is_fixed).any() or (change.evidence >= 0).any())
-
-
-def _grounded(report: GroundReport) -> str:
-    rows, factors = sum(report.rows.values()), sum(report.factors.values())
-    said = (
-        f"{rows:,} rows, {sum(report.variables.values()):,} variables, {factors:,} factors, {report.weights:,} weights"
-    )
-    conflicts = sum(report.conflicts.values())
-    return said + (f"; labels of {conflicts:,} variables disagree" if conflicts else "")
-
-
-def _updated(report: UpdateReport) -> str:
-    if report.whole is not None:
-        return f"everything anew: {report.whole}"
-    came = sum(n for n in report.rows.values() if n > 0)
-    new, gone = sum(report.variables_new.values()), sum(report.variables_gone.values())
-    added, removed = sum(report.factors_added.values()), sum(report.factors_removed.values())
-    counts = {"row": came, "variable": new, "variable gone": gone, "label": report.evidence}
-    counts |= {"factor": added, "factor gone": removed, "weight": report.weights_new}
-    said = [f"{n:,} {_plural(what) if n != 1 else what}" for what, n in counts.items() if n]
-    recomputed = [f"{rule} derived whole ({why})" for rule, why in report.recomputed.items()]
-    return "; ".join([", ".join(said) or "nothing changed", *recomputed])
-
-
-def _plural(what: str) -> str:
-    """As `factors gone` of `factor gone`."""
-    first, _, rest = what.partition(" ")
-    return " ".join(filter(None, [f"{first}s", rest]))

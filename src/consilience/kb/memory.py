@@ -73,11 +73,11 @@ class Memory:
     def needs_learning(self) -> bool:
         """Whether there are weights to learn, and something new since they were learned."""
         n_learned = self.store.one("SELECT count(*) FROM _kb.weights WHERE NOT is_fixed")
-        return bool(n_learned) and self._note(LEARNED) is None
+        return bool(n_learned) and self.store.note(LEARNED) is None
 
     def is_inferred(self) -> bool:
         """Whether the marginals that are kept are those of the graph and the weights that are there."""
-        return self._note(INFERRED) is not None
+        return self.store.note(INFERRED) is not None
 
     def outdated(self, *, learned: bool = False) -> None:
         """Note that the marginals that are kept are those of another graph; learned: the weights too.
@@ -93,8 +93,8 @@ class Memory:
         if holdout is not None:
             if not 0 <= holdout <= 1:
                 raise DataError(f"The holdout is {holdout} of the labels.\nFix: give a share from 0 to 1.")
-            self._set_note(HOLDOUT, repr(float(holdout)))
-            self._set_note(HOLDOUT_SEED, str(seed))
+            self.store.set_note(HOLDOUT, repr(float(holdout)))
+            self.store.set_note(HOLDOUT_SEED, str(seed))
         self.forget()
         loaded = self.graph(program)
         how = LearningSettings(**_given(settings))
@@ -102,7 +102,7 @@ class Memory:
         with self.store.transaction():
             save_weights(self.store, done.weights)
             self.outdated()
-            self._set_note(LEARNED, "yes")
+            self.store.set_note(LEARNED, "yes")
         loaded.weights[:] = done.weights
         report = done.report
         said = f"{report.weights:,} weights from {report.variables:,} variables, by {report.method}"
@@ -122,7 +122,7 @@ class Memory:
         found = infer(loaded.graph, loaded.weights, seed=seed, settings=InferenceSettings(**_given(settings)))
         with self.store.transaction():
             kept.keep(self.store, loaded.ids, loaded.graph.cardinality, found.marginals.probability)
-            self._set_note(INFERRED, "yes")
+            self.store.set_note(INFERRED, "yes")
         self._marginals = found.marginals
         said = f"{loaded.graph.n_variables:,} variables: {_engines(found.report)}"
         facts = {"engines": {line.engine.name.lower(): line.variables for line in found.report.lines}}
@@ -163,7 +163,7 @@ class Memory:
             self._marginals, self._weights = found, change.weights_after(self._weights)
             with self.store.transaction():
                 kept.keep(self.store, self._ids, self._live.cardinality, found.probability, moved, gone)
-                self._set_note(INFERRED, "yes")
+                self.store.set_note(INFERRED, "yes")
         except BaseException:
             self.forget()  # the live graph may have taken a part of the change
             raise
@@ -200,11 +200,11 @@ class Memory:
 
     @property
     def _fraction(self) -> float:
-        return float(self._note(HOLDOUT) or 0)
+        return float(self.store.note(HOLDOUT) or 0)
 
     @property
     def _seed(self) -> int:
-        return int(self._note(HOLDOUT_SEED) or 0)
+        return int(self.store.note(HOLDOUT_SEED) or 0)
 
     def weights(self, program: Program, rule: str | None) -> pl.DataFrame:
         """Weights, the heaviest first, and how many factors have each."""
@@ -217,13 +217,6 @@ class Memory:
         tied = pl.col("description").str.strip_prefix(pl.col("rule")).alias("tied to")
         named = {"is_fixed": "fixed", "n_factors": "factors"}
         return book.with_columns(tied).rename(named).select("rule", "tied to", "value", "fixed", "factors")
-
-    def _note(self, name: str) -> str | None:
-        found = self.store.one("SELECT value FROM _kb.about WHERE name = ?", [name])
-        return None if found is None else str(found)
-
-    def _set_note(self, name: str, value: str) -> None:
-        self.store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
 
 
 def recalled(store: Store, loaded: LoadedGraph) -> Marginals:

@@ -42,7 +42,7 @@ def function_fingerprints(
 def remember(store: Store, program: tree.Program, functions: dict[str, str]) -> None:
     """Note what the database holds now."""
     made = {"program": as_json(program), "functions": functions, "loads": _loads(store)}
-    store.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [NAME, json.dumps(made)])
+    store.set_note(NAME, json.dumps(made))
 
 
 def forget_grounded(store: Store) -> None:
@@ -52,7 +52,7 @@ def forget_grounded(store: Store) -> None:
 
 def grounded(store: Store) -> Grounded | None:
     """What the database holds; None if it was never grounded to the end, or rows were loaded since."""
-    found = store.one("SELECT value FROM _kb.about WHERE name = ?", [NAME])
+    found = store.note(NAME)
     if found is None:
         return None
     made = json.loads(found)

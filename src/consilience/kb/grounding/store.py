@@ -219,6 +219,15 @@ class Store:
         """Note how many positions of a kind have been given."""
         self.execute("INSERT OR REPLACE INTO _kb.counters VALUES (?, ?)", [name, value])
 
+    def note(self, name: str) -> str | None:
+        """Something that was noted of the whole database."""
+        found = self.one("SELECT value FROM _kb.about WHERE name = ?", [name])
+        return None if found is None else str(found)
+
+    def set_note(self, name: str, value: str) -> None:
+        """Note something of the whole database."""
+        self.execute("INSERT OR REPLACE INTO _kb.about VALUES (?, ?)", [name, value])
+
     def has_table(self, schema: str, name: str) -> bool:
         """Whether there is a table or view."""
         return bool(
