@@ -17,6 +17,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,23 +129,34 @@ def exponents(found: list[dict[str, Any]]) -> dict[str, float]:
     return {k: float(np.polyfit(x, np.log([f[k] for f in found]), 1)[0]) for k in ("cpu_s", "wall_s", "peak_mb")}
 
 
-def main() -> int:
-    """Print the table, append the JSON lines; 1 if the largest size misses the bar."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+def parsed(what: str, name: str) -> argparse.Namespace:
+    """What the command line says. name: of the file of JSON lines."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="candidates")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path, default=lines_file("kb_grounding"), help=JSON_HELP)
+    parser.add_argument("--json", type=Path, default=lines_file(name), help=JSON_HELP)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def each_size(script: str, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What a script measures with `--one`, size by size, each in a process of its own."""
+    for size in chosen.sizes:
+        command = [sys.executable, script, "--one", str(size), "--threads", str(chosen.threads)]
+        yield json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> int:
+    """Print the table, append the JSON lines; 1 if the largest size misses the bar."""
+    chosen = parsed(__doc__.split("\n", 1)[0], "kb_grounding")
     if chosen.one is not None:
         print(json.dumps(measure(chosen.one, chosen.threads)))
         return 0
     found = []
-    for size in chosen.sizes:
-        command = [sys.executable, __file__, "--one", str(size), "--threads", str(chosen.threads)]
-        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        append_json(chosen.json, found[-1] | {"what": "kb_grounding", "machine": machine()})
+    for one in each_size(__file__, chosen):
+        found.append(one)
+        append_json(chosen.json, one | {"what": "kb_grounding", "machine": machine()})
     lines = [
         [
             f"{f['size']:,}",

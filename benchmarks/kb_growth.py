@@ -12,22 +12,17 @@ what the process held with the rows not yet loaded.
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from consilience.kb.knowledge_base import KnowledgeBase
-from kb_grounding import PROGRAM, SEED, rows
-from record import JSON_HELP, append_json, lines_file, machine, peak_mb, table
+from kb_grounding import PROGRAM, SEED, each_size, parsed, rows
+from record import append_json, machine, peak_mb, table
 
-SIZES = (900, 9_000, 90_000, 900_000)
 WARM = 300
 STEPS = ("load", "ground", "learn", "infer")
 COLUMNS = ("candidates", "rows", "variables", "factors", "weights", *(f"{s} s" for s in STEPS), "all s", "wall s",
@@ -72,21 +67,14 @@ def slope(found: list[dict[str, Any]], key: str) -> float:
 
 def main() -> int:
     """Print the table, append the JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="candidates")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path, default=lines_file("kb_growth"), help=JSON_HELP)
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
+    chosen = parsed(__doc__.split("\n", 1)[0], "kb_growth")
     if chosen.one is not None:
         print(json.dumps(measure(chosen.one, chosen.threads)))
         return 0
     found = []
-    for size in chosen.sizes:
-        command = [sys.executable, __file__, "--one", str(size), "--threads", str(chosen.threads)]
-        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        append_json(chosen.json, {"name": "kb_growth", "seed": SEED, "machine": machine(), **found[-1]})
+    for one in each_size(__file__, chosen):
+        found.append(one)
+        append_json(chosen.json, {"name": "kb_growth", "seed": SEED, "machine": machine(), **one})
     seconds = [*(f"{s}_s" for s in STEPS), "all_s", "wall_s"]
     lines = [
         [*(f"{f[k]:,}" for k in ("size", "rows", "variables", "factors", "weights")), *(f"{f[k]:.2f}" for k in seconds),

@@ -169,11 +169,6 @@ def label_query(
     return union(made)
 
 
-def is_soft(rule: tree.Rule) -> bool:
-    """Whether a rule's labels carry probabilities."""
-    return isinstance(rule, tree.Supervision) and rule.probability is not None
-
-
 def literal_source(schema: Schema, atom: tree.Atom) -> Source:
     """Where a literal finds its variable: the table of variables, or of the values of categorical ones."""
     relation = schema.relation(atom.relation, atom.place)
